@@ -1,0 +1,113 @@
+"""The directive ``{results}``: how long this build's notebooks ran, and what they measured.
+
+A scoreboard (aimicro.show) leaves its table in the executed notebook, and its numbers beside it as
+JSON. The directive only marks a place. It is filled when the page is written, since by then every
+notebook has been read, and that page is written in every build. Run times come from myst-nb, which
+stores them with the outputs: those of a cached notebook are those of the run that filled the cache.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import SphinxDirective
+
+BOARD = "application/vnd.aimicro.scoreboard+json"
+
+
+class Place(nodes.General, nodes.Element):
+    """The place that the tables will take."""
+
+
+class Results(SphinxDirective):
+    """Mark the place of the tables."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the mark, and note that this page has one."""
+        self.env.metadata[self.env.docname]["results"] = True
+        return [Place()]
+
+
+def pages_with_results(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Return the pages to write again although their source has not changed."""
+    return [name for name, metadata in env.metadata.items() if metadata.get("results")]
+
+
+def executed_notebooks(env: BuildEnvironment) -> dict[str, float]:
+    """Return the notebooks of the book, in its order, each with its run time in seconds."""
+    metadata = getattr(env, "nb_metadata", {})
+    return {
+        name: metadata[name]["exec_data"]["runtime"]
+        for name in env.collect_relations()
+        if "exec_data" in metadata.get(name, {})
+    }
+
+
+def scoreboards(executed: Path) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield every scoreboard of an executed notebook: its numbers, and its table as HTML."""
+    for cell in json.loads(executed.read_text(encoding="utf-8"))["cells"]:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if BOARD in data:
+                yield data[BOARD], "".join(data["text/html"])
+
+
+def headline(board: dict[str, Any]) -> list[str]:
+    """Return the method to remember, its value, and how far it is from the baseline."""
+    first, top = board["columns"][0], board["headline"]
+    measure = f"{top['value']:.3g} {first['unit'] or first['name']}"
+    if top["baseline"] is None:
+        return [top["row"], measure, "–"]
+    return [top["row"], measure, f"{top['difference']:+.2g} on {top['baseline']}"]
+
+
+def table(caption: str, head: list[str], rows: list[list[nodes.Node | str]]) -> nodes.table:
+    """Return a table with a caption and one line of headings."""
+
+    def line(cells: list[Any]) -> nodes.row:
+        texts = [nodes.Text(cell) if isinstance(cell, str) else cell for cell in cells]
+        return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", text)) for text in texts))
+
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in head), cols=len(head))
+    group += nodes.thead("", line(head))
+    group += nodes.tbody("", *map(line, rows))
+    return nodes.table("", nodes.title("", caption), group, ids=[nodes.make_id(caption)])
+
+
+def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Put the tables into their place on the page ``docname``."""
+
+    def link(notebook: str) -> nodes.reference:
+        address = app.builder.get_relative_uri(docname, notebook)
+        return nodes.reference("", app.env.titles[notebook].astext(), refuri=address)
+
+    for place in list(doctree.findall(Place)):
+        times = executed_notebooks(app.env)
+        run_times: list[list[nodes.Node | str]] = [[link(n), f"{t:.0f}"] for n, t in times.items()]
+        run_times.append(["All notebooks", f"{sum(times.values()):.0f}"])
+        headlines: list[list[nodes.Node | str]] = []
+        boards: list[nodes.Node] = []
+        for notebook in times:
+            path = Path(app.outdir).parent / "jupyter_execute" / f"{notebook}.ipynb"
+            for board, html in scoreboards(path):
+                headlines.append([board["name"], *headline(board), link(notebook)])
+                source = nodes.paragraph("", "From ", link(notebook))
+                boards += [nodes.raw("", html, format="html"), source]
+        content = [table("Run times of this build", ["Notebook", "Seconds"], run_times)]
+        if headlines:
+            head = ["Task", "Method", "Result", "Gain", "Notebook"]
+            content = [table("Headlines", head, headlines), *boards, *content]
+        place.replace_self(content)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the extension."""
+    app.add_node(Place)
+    app.add_directive("results", Results)
+    app.connect("env-get-updated", pages_with_results)
+    app.connect("doctree-resolved", fill)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Make .venv: the pinned requirements and this package, editable.   Usage: install.sh [PYTHON]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python=${1:-python3}
+stop() { echo "install: $*" >&2; exit 1; }
+
+command -v "$python" >/dev/null || stop "Expected Python 3.11 or later, got no '$python'. Install Python, or name it: make PYTHON=/path/to/python3.11"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+  stop "Expected Python 3.11 or later, got $("$python" --version). Name a newer one: make PYTHON=/path/to/python3.11"
+
+# Debian keeps half of the venv module in a package of its own.
+"$python" -c 'import ensurepip' 2>/dev/null || scripts/apt_install.sh python3-venv ||
+  stop "Expected Python's venv module, got Debian's Python without it. Run: sudo apt-get install python3-venv"
+
+.venv/bin/python -c '' 2>/dev/null || "$python" -m venv --clear .venv
+echo "Installing requirements.txt into .venv (a few minutes the first time)"
+pip=(.venv/bin/python -m pip --disable-pip-version-check --quiet install)
+"${pip[@]}" --requirement requirements.txt
+"${pip[@]}" --no-deps --no-build-isolation --editable .
+touch .venv/.installed

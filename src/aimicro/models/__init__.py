@@ -1,0 +1,5 @@
+"""Networks of the book: one short file each, shapes at line ends."""
+
+from aimicro.models.unet import UNet
+
+__all__ = ["UNet"]

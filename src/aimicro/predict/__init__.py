@@ -1,0 +1,5 @@
+"""Apply a network to images of any size."""
+
+from aimicro.predict.tiles import predict
+
+__all__ = ["predict"]

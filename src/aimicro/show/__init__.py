@@ -1,0 +1,23 @@
+"""The figures of the book: HTML that needs no kernel, no network and no mouse.
+
+Every function returns a `Figure`, which a notebook shows when it is the last line of a cell.
+"""
+
+from aimicro.show.charts import chart, use_style
+from aimicro.show.figure import Figure
+from aimicro.show.panels import Panels, panels
+from aimicro.show.quiz import quiz
+from aimicro.show.scoreboard import Scoreboard, scoreboard
+from aimicro.show.slider import slider
+
+__all__ = [
+    "Figure",
+    "Panels",
+    "Scoreboard",
+    "chart",
+    "panels",
+    "quiz",
+    "scoreboard",
+    "slider",
+    "use_style",
+]

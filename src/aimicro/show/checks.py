@@ -1,0 +1,119 @@
+"""What the figures accept, with errors that say what to do next."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+T = TypeVar("T")
+MOST_IMAGES = 26  # one letter each
+
+
+def checked_text(text: str, name: str) -> str:
+    """Return `text` if it is a string that says something."""
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"Expected {name} to be a text, got {text!r}. Say what is shown.")
+    return text
+
+
+def checked_number(values: Sequence[T], count: int, name: str) -> Sequence[T]:
+    """Return `values` if there is one for each image."""
+    if isinstance(values, str) or len(values) != count:
+        got = repr(values) if isinstance(values, str) else len(values)
+        raise ValueError(f"Expected {name} for each image ({count}), got {got}. Pass a list.")
+    return values
+
+
+def checked_notes(notes: Sequence[str] | None, count: int) -> Sequence[str]:
+    """Return a line for each image; empty ones where no notes are given."""
+    if notes is None:
+        return [""] * count
+    for note in checked_number(notes, count, "notes"):
+        if not isinstance(note, str):
+            raise TypeError(
+                f"Expected notes to be texts, got {note!r}. Write the unit: f'{{value:.1f}} dB'."
+            )
+    return notes
+
+
+def checked_columns(columns: int | None, count: int) -> int:
+    """Return the number of panels in a row; by default at most four, in even rows."""
+    if columns is None:
+        return count if count <= 4 else min(4, (count + 1) // 2)
+    if columns < 1:
+        raise ValueError(
+            f"Expected columns of at least 1, got {columns}. Leave it out for even rows."
+        )
+    return columns
+
+
+def checked_images(images: Sequence[ArrayLike]) -> list[NDArray[Any]]:
+    """Return the images as arrays that can be drawn."""
+    data = [np.asarray(image) for image in images]
+    if not 1 <= len(data) <= MOST_IMAGES:
+        raise ValueError(
+            f"Expected 1 to {MOST_IMAGES} images, got {len(data)}. Pass a list of 2-D arrays."
+        )
+    for k, image in enumerate(data):
+        if image.ndim != 2 or not image.size:
+            raise ValueError(
+                f"Expected images of shape (Y, X), got {image.shape} at index {k}. "
+                "Take one slice or a projection."
+            )
+        if image.dtype.kind not in "buif":
+            raise TypeError(
+                f"Expected images of real numbers, got {image.dtype} at index {k}. "
+                "Convert them first, for example with numpy.abs."
+            )
+        if bad := int(np.count_nonzero(~np.isfinite(image))):
+            raise ValueError(
+                f"Expected finite images, got {bad} NaN or infinite pixels at index {k}. "
+                "Decide what they mean and replace them."
+            )
+    return data
+
+
+def checked_labels(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return `labels` if they are whole numbers that fit an image."""
+    found = np.asarray(labels)
+    if found.dtype.kind not in "iu" or found.shape != shape or found.min() < 0:
+        raise ValueError(
+            f"Expected labels of shape {shape}, whole numbers from 0 (background), got "
+            f"{found.dtype} of shape {found.shape}. Label the objects of a mask first."
+        )
+    return found.astype(np.int64)
+
+
+def checked_zoom(zoom: tuple[slice, slice], images: Sequence[NDArray[Any]]) -> tuple[slice, slice]:
+    """Return the slices of a detail with their ends written out, if all images have that part."""
+    shapes = sorted({image.shape for image in images})
+    if len(shapes) > 1:
+        raise ValueError(
+            f"Expected images of one shape for a shared zoom, got {shapes}. Crop them first."
+        )
+    parts = [
+        range(*part.indices(n))
+        for part, n in zip(zoom, shapes[0], strict=False)
+        if isinstance(part, slice)
+    ]
+    if len(zoom) != 2 or len(parts) != 2 or any(not part or part.step != 1 for part in parts):
+        raise ValueError(
+            f"Expected zoom to be rows and columns inside {shapes[0]}, got {zoom}. "
+            "Pass slices such as numpy.s_[40:104, 60:124]."
+        )
+    rows, columns = (slice(part.start, part.stop) for part in parts)
+    return rows, columns
+
+
+def checked_spacing(pixel_size_um: float | tuple[float, float] | None) -> tuple[float, float]:
+    """Return the pixel size in (y, x) order; (1, 1) where it is not known."""
+    if pixel_size_um is None:
+        return 1.0, 1.0
+    sizes = np.atleast_1d(np.asarray(pixel_size_um, dtype=np.float64))
+    if sizes.shape not in ((1,), (2,)) or not (np.isfinite(sizes) & (sizes > 0)).all():
+        raise ValueError(
+            f"Expected pixel_size_um to be positive, a number or (y, x), got {pixel_size_um}. "
+            "Pass micrometres."
+        )
+    return float(sizes[0]), float(sizes[-1])

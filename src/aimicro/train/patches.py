@@ -1,0 +1,178 @@
+"""Pairs of small windows, cut at random from pairs of images: what a network is trained on.
+
+Used in chapter 6, *Denoising*.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """One shift and one scale for all images: `(image - offset) / scale`.
+
+    The same two numbers serve the raw and the true images, are stored with the network, and are
+    undone after prediction, so that intensities keep their unit and images stay comparable.
+
+    Used in chapter 6, *Denoising*.
+
+    Examples
+    --------
+    >>> normalisation = Normalisation.of([np.array([[100.0, 300.0]])])
+    >>> normalisation
+    Normalisation(offset=200.0, scale=100.0)
+    >>> normalisation.undo(normalisation.apply(np.array([150.0])))
+    array([150.], dtype=float32)
+    """
+
+    offset: float = 0.0
+    scale: float = 1.0
+
+    @classmethod
+    def of(cls, images: Sequence[ArrayLike]) -> Self:
+        """Mean and standard deviation of the pixels of all `images`."""
+        pixels = np.concatenate([np.asarray(image, np.float64).ravel() for image in images])
+        # A constant image has no scale of its own: leave its unit alone.
+        return cls(offset=float(pixels.mean()), scale=float(pixels.std()) or 1.0)
+
+    def apply(self, image: ArrayLike) -> Array:
+        """From the image's unit to the network's."""
+        return ((np.asarray(image, np.float64) - self.offset) / self.scale).astype(np.float32)
+
+    def undo(self, image: ArrayLike) -> Array:
+        """From the network's unit back to the image's."""
+        return (np.asarray(image, np.float64) * self.scale + self.offset).astype(np.float32)
+
+
+class PairedPatches:
+    """Random patches from pairs of raw and true images, turned and mirrored at random.
+
+    The batch of a step is a function of `seed` and the step alone. So the same seed gives the
+    same training, and a training that was interrupted goes on with the very batch it would have
+    had next.
+
+    Parameters
+    ----------
+    raw, truth
+        Images `(Y, X)` or volumes `(Z, Y, X)`, as many of one as of the other, in the same unit
+        (for example photons). They may differ in size from pair to pair.
+    patch_size
+        Size of a patch, one number for each axis, in pixels.
+    batch_size
+        Patches in a batch.
+    augment
+        Mirror each axis and exchange Y and X, each with probability one half. Z never changes
+        places with Y or X, since a microscope resolves it differently.
+    normalisation
+        How to scale the intensities; measured on `raw` where none is given.
+    seed
+        Seed of the random choices.
+
+    Raises
+    ------
+    ValueError
+        For pairs that do not match, images smaller than a patch, NaN or infinite pixels.
+
+    Notes
+    -----
+    Used in chapter 6, *Denoising*.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> noisy, clean = rng.random((2, 3, 64, 64))
+    >>> patches = PairedPatches(noisy, clean, patch_size=(32, 32), batch_size=4)
+    >>> raw, truth = patches.batch(0)
+    >>> raw.shape, truth.dtype
+    ((4, 1, 32, 32), dtype('float32'))
+    """
+
+    def __init__(
+        self,
+        raw: Sequence[ArrayLike] | NDArray[np.generic],
+        truth: Sequence[ArrayLike] | NDArray[np.generic],
+        *,
+        patch_size: tuple[int, ...] = (64, 64),
+        batch_size: int = 16,
+        augment: bool = True,
+        normalisation: Normalisation | None = None,
+        seed: int = 0,
+    ) -> None:
+        raws, truths = [np.asarray(image) for image in raw], [np.asarray(image) for image in truth]
+        _check_pairs(raws, truths, patch_size)
+        if batch_size < 1:
+            raise ValueError(f"Expected a batch_size of 1 or more, got {batch_size}.")
+        square = patch_size[-1] == patch_size[-2]
+        if augment and not square:
+            raise ValueError(
+                f"Expected patches as wide as high to turn them, got {patch_size}. "
+                "Choose equal Y and X, or augment=False."
+            )
+        self.normalisation = normalisation or Normalisation.of(raws)
+        self.raw = [self.normalisation.apply(image) for image in raws]
+        self.truth = [self.normalisation.apply(image) for image in truths]
+        self.patch_size, self.batch_size = tuple(patch_size), batch_size
+        self.augment, self.seed = augment, seed
+
+    def batch(self, step: int) -> tuple[Array, Array]:
+        """Raw and true patches of one step, each `(B, 1, [Z,] Y, X)`, normalised."""
+        rng = np.random.default_rng([self.seed, step])
+        # A large image has more to show than a small one, so it is chosen more often.
+        sizes = np.array([image.size for image in self.raw], dtype=np.float64)
+        chosen = rng.choice(len(sizes), size=self.batch_size, p=sizes / sizes.sum())
+        pairs = [self._patch(index, rng) for index in chosen]
+        raw, truth = (np.stack(patches)[:, np.newaxis] for patches in zip(*pairs, strict=True))
+        return raw, truth
+
+    def _patch(self, index: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        raw, truth = self.raw[index], self.truth[index]
+        spare = [size - patch + 1 for size, patch in zip(raw.shape, self.patch_size, strict=True)]
+        corner = rng.integers(spare)
+        window = tuple(slice(c, c + s) for c, s in zip(corner, self.patch_size, strict=True))
+        raw, truth = raw[window], truth[window]
+        if self.augment:
+            mirror = tuple(axis for axis in range(raw.ndim) if rng.integers(2))
+            raw, truth = np.flip(raw, mirror), np.flip(truth, mirror)
+            if rng.integers(2):
+                raw, truth = raw.swapaxes(-1, -2), truth.swapaxes(-1, -2)
+        return raw, truth
+
+
+def _check_pairs(
+    raws: list[NDArray[np.generic]], truths: list[NDArray[np.generic]], patch_size: tuple[int, ...]
+) -> None:
+    if len(patch_size) not in (2, 3) or min(patch_size) < 1:
+        raise ValueError(f"Expected a patch_size of 2 or 3 positive numbers, got {patch_size}.")
+    if not raws or len(raws) != len(truths):
+        raise ValueError(
+            f"Expected as many raw as true images, got {len(raws)} and {len(truths)}. "
+            "Every raw image needs its partner."
+        )
+    for index, (raw, truth) in enumerate(zip(raws, truths, strict=True)):
+        if raw.shape != truth.shape:
+            raise ValueError(
+                f"Expected a raw and a true image of one shape, got {raw.shape} and {truth.shape} "
+                f"in pair {index}. Crop or register the pair first."
+            )
+        if raw.ndim != len(patch_size):
+            raise ValueError(
+                f"Expected images with {len(patch_size)} axes for patches of {patch_size}, got "
+                f"shape {raw.shape} in pair {index}. Choose another patch_size or axis."
+            )
+        if any(size < patch for size, patch in zip(raw.shape, patch_size, strict=True)):
+            raise ValueError(
+                f"Expected images of at least one patch, {patch_size}, got {raw.shape} in pair "
+                f"{index}. Choose smaller patches or leave this image out."
+            )
+        for name, image in (("raw", raw), ("true", truth)):
+            if np.iscomplexobj(image) or not np.isfinite(image).all():
+                raise ValueError(
+                    f"Expected real, finite pixels, got complex, NaN or infinite ones in the "
+                    f"{name} image of pair {index}. Replace them or leave this pair out."
+                )

@@ -1,0 +1,25 @@
+"""The built book, parsed once."""
+
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+
+BUILT = Path(__file__).resolve().parents[2] / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def built() -> Path:
+    if not (BUILT / "index.html").is_file():
+        pytest.fail(f"Expected the built book in {BUILT}, got none. Run make book.")
+    return BUILT
+
+
+@pytest.fixture(scope="session")
+def pages(built: Path) -> dict[Path, BeautifulSoup]:
+    """Every page of the book, but for the theme's templates among the static files."""
+    return {
+        page: BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+        for page in sorted(built.rglob("*.html"))
+        if "_static" not in page.relative_to(built).parts
+    }

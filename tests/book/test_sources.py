@@ -1,0 +1,92 @@
+"""The files around the package say the same thing in every place."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+
+
+def tracked_files() -> list[Path]:
+    """Return the files of the project, without what is installed or built."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def test_only_the_configuration_names_the_repository():
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    owner_and_name = config["repository"]["url"].removeprefix("https://github.com/")
+    places = [
+        path.relative_to(ROOT)
+        for path in tracked_files()
+        if owner_and_name.encode() in path.read_bytes()
+    ]
+    assert places == [Path("_config.yml")]
+
+
+def test_the_version_is_the_same_everywhere():
+    version = PROJECT["version"]
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    released = re.findall(r"^## \[(\d[^\]]*)\]", changes, flags=re.MULTILINE)
+    assert CITATION["version"] == version
+    assert not released or released[0] == version
+    assert "## [Unreleased]" in changes
+
+
+def test_the_citation_has_what_a_reference_needs():
+    assert CITATION["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors", "license", "version"} <= set(CITATION)
+    assert all("name" in author or "family-names" in author for author in CITATION["authors"])
+
+
+def test_the_pins_satisfy_the_bounds_of_the_package():
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    pins = {canonicalize_name(name): version for name, version in pins.items()}
+    extras = PROJECT["optional-dependencies"].values()
+    for bound in map(Requirement, chain(PROJECT["dependencies"], *extras)):
+        pin = pins.get(canonicalize_name(bound.name))
+        assert pin is not None, f"requirements.txt does not pin {bound.name}"
+        assert bound.specifier.contains(pin), f"requirements.txt pins {pin}, not {bound}"
+
+
+def test_the_contents_list_every_notebook():
+    contents = (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    listed = re.findall(r"file: notebooks/(\S+)", contents)
+    assert sorted(listed) == [path.stem for path in NOTEBOOKS]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_notebook_installs_the_package_on_colab_alone(path: Path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    first = next("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    assert "google.colab" in first
+    assert f"%pip install -q {PROJECT['name']}" in first
+
+
+VERBATIM = ROOT.parent / "shared" / "tools" / "verbatim.py"
+if VERBATIM.is_file():  # it compares with texts that are not part of the public project
+
+    def test_no_sentence_is_copied_from_the_source_documents():
+        run = subprocess.run(
+            [sys.executable, VERBATIM, ROOT], capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 0, run.stdout

@@ -1,0 +1,85 @@
+"""Every page in a real browser: readable by everyone, on a phone too, and quiet."""
+
+import re
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parents[2]
+LAPTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+
+def book_pages() -> list[str]:
+    """Return the pages of the table of contents, and those that Sphinx adds."""
+    contents = (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    names = re.findall(r"(?:root|file): (\S+)", contents)
+    return [f"{name}.html" for name in [*names, "genindex", "search"]]
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe finds, one line a fault: the rule, the element, what to do."""
+    options = {"resultTypes": ["violations"], "preload": False}  # it would ask for other files
+    return [
+        f"{found['id']} at {' '.join(map(str, node['target']))}: {node['failureSummary']}"
+        for found in Axe().run(page, options=options).response["violations"]
+        for node in found["nodes"]
+    ]
+
+
+def overflowing(page: Page) -> list[str]:
+    """Return the elements that make the page wider than the screen."""
+    return page.evaluate(
+        """() => document.documentElement.scrollWidth <= innerWidth ? [] :
+          [...document.querySelectorAll("article *")]
+            .filter(e => e.getBoundingClientRect().right > innerWidth + 1)
+            .map(e => `wider than the screen: ${e.tagName} ${e.className}`).slice(0, 5)
+            .concat(`the page is ${document.documentElement.scrollWidth} px wide`)"""
+    )
+
+
+@pytest.mark.parametrize("name", book_pages())
+def test_page(name: str, site: str, browser: Browser):
+    faults: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            faults.append(f"console: {message.text}")
+
+    def watch(response: Response) -> None:
+        if response.status >= 400:
+            faults.append(f"{response.status}: {response.url}")
+
+    def trace(request: Request) -> None:
+        if not request.url.startswith((site, "data:", "blob:")):
+            faults.append(f"asks another site: {request.url}")
+
+    context = browser.new_context(reduced_motion="reduce")
+    page = context.new_page()
+    page.on("console", hear)
+    page.on("pageerror", lambda error: faults.append(f"script: {error}"))
+    page.on("response", watch)
+    page.on("request", trace)
+    for viewport in (LAPTOP, PHONE):
+        page.set_viewport_size(viewport)
+        page.goto(f"{site}/{name}", wait_until="networkidle")
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_function("m => document.documentElement.dataset.theme === m", arg=scheme)
+            faults += [f"{scheme}, {viewport['width']} px: {v}" for v in violations(page)]
+        faults += [f"{viewport['width']} px: {fault}" for fault in overflowing(page)]
+    context.close()
+    assert not faults, "\n".join(faults)
+
+
+def test_search_finds_a_word_of_the_book(site: str, browser: Browser):
+    page = browser.new_page()
+    page.goto(f"{site}/search.html?q=denoising")
+    page.wait_for_selector("#search-results li a")
+    addresses = page.eval_on_selector_all("#search-results li a", "links => links.map(a => a.href)")
+    assert any("chapter06_restoration" in address for address in addresses)
+    page.close()

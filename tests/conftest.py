@@ -1,0 +1,21 @@
+"""Fixtures for all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder with real images, which a test run must have unless it says otherwise."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("AIMICRO_DATA_DIR") or beside)
+    if folder.is_dir():
+        return folder
+    if os.environ.get("AIMICRO_WITHOUT_DATA") == "1":
+        pytest.skip("AIMICRO_WITHOUT_DATA=1: this test reads real images, and there are none")
+    pytest.fail(
+        f"Expected a folder with real images, got {folder}, which does not exist. Set "
+        "AIMICRO_DATA_DIR to it (see data/README.md), or AIMICRO_WITHOUT_DATA=1 to do without."
+    )

@@ -1,0 +1,93 @@
+import pytest
+import torch
+
+from aimicro.models import UNet
+
+
+def random_head(network: UNet) -> UNet:
+    """Undo the zero start of the head, so that the network does something."""
+    torch.nn.init.normal_(network.head.weight)
+    return network
+
+
+def parameters_by_hand(ndim: int, channels: int, depth: int) -> int:
+    """Count weights and biases from the drawing in the paper, not from the code."""
+    kernel = 3**ndim
+    widths = [channels * 2**level for level in range(depth + 1)]
+
+    def double(inputs: int, outputs: int) -> int:
+        return kernel * inputs * outputs + outputs + kernel * outputs * outputs + outputs
+
+    down = sum(double(i, o) for i, o in zip([1, *widths[:-1]], widths, strict=True))
+    up = sum(double(w + 2 * w, w) for w in widths[:-1])
+    return down + up + channels + 1
+
+
+@pytest.mark.parametrize(("ndim", "channels", "depth"), [(2, 32, 3), (2, 8, 1), (3, 4, 2)])
+def test_parameter_count_is_that_of_the_drawing(ndim: int, channels: int, depth: int) -> None:
+    network = UNet(ndim=ndim, channels=channels, depth=depth)
+    count = sum(parameter.numel() for parameter in network.parameters())
+    assert count == parameters_by_hand(ndim, channels, depth)
+
+
+@pytest.mark.parametrize(("ndim", "shape"), [(2, (24, 40)), (3, (8, 16, 12))])
+def test_output_has_the_size_of_the_input(ndim: int, shape: tuple[int, ...]) -> None:
+    network = UNet(ndim=ndim, in_channels=2, out_channels=3, channels=4, depth=2, residual=False)
+    assert network(torch.zeros(5, 2, *shape)).shape == (5, 3, *shape)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_untrained_residual_network_hands_the_image_through(ndim: int) -> None:
+    image = torch.randn(1, 1, *(8,) * ndim)
+    assert torch.equal(UNet(ndim=ndim, channels=4, depth=1)(image), image)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_receptive_radius_is_exact(depth: int) -> None:
+    """The gradient of one output pixel reaches as far as stated, and no further."""
+    network = random_head(UNet(channels=3, depth=depth)).double()
+    size = 16 * network.divisor
+    reach = 0
+    for centre in range(size // 2, size // 2 + network.divisor):
+        image = torch.randn(1, 1, size, size, dtype=torch.float64, requires_grad=True)
+        network(image)[0, 0, centre, centre].backward()
+        assert image.grad is not None
+        reach = max(reach, int((image.grad[0, 0].nonzero() - centre).abs().max()))
+    assert reach == network.receptive_radius
+
+
+def test_moving_the_image_moves_the_result() -> None:
+    network = random_head(UNet(channels=4, depth=2)).double()
+    image = torch.zeros(1, 1, 96, 96, dtype=torch.float64)
+    image[..., 40:56, 40:56] = torch.randn(16, 16, dtype=torch.float64)
+    moved = torch.roll(image, (network.divisor, -network.divisor), dims=(2, 3))
+    expected = torch.roll(network(image), (network.divisor, -network.divisor), dims=(2, 3))
+    inner = (..., slice(32, -32), slice(32, -32))
+    torch.testing.assert_close(network(moved)[inner], expected[inner])
+
+
+def test_config_builds_the_same_network_again() -> None:
+    network = UNet(ndim=3, channels=4, depth=1, residual=False, out_channels=2)
+    again = UNet(**network.config)
+    again.load_state_dict(network.state_dict())
+    assert again.config == network.config
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"ndim": 4}, r"Expected ndim 2 \(images\) or 3 \(volumes\), got 4"),
+        ({"channels": 0}, "Expected channels of 1 or more, got 0"),
+        ({"depth": -1}, "Expected depth of 1 or more, got -1"),
+        ({"out_channels": 2}, "as many output as input channels.*got 2 and 1.*residual=False"),
+    ],
+)
+def test_impossible_networks_are_refused(arguments: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        UNet(**arguments)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 20, 32), (1, 32, 32), (1, 1, 8, 32, 32)])
+def test_sizes_that_cannot_be_halved_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"Expected 4 axes whose last 2 divide by 8, got \("):
+        UNet(channels=2, depth=3)(torch.zeros(shape))

@@ -1,0 +1,443 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+from scipy.integrate import quad
+from scipy.stats import norm, poisson
+from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, estimate_sigma
+
+from aimicro.metrics import psnr
+from aimicro.restore import (
+    METHODS,
+    Noise,
+    anscombe,
+    best_tuned,
+    denoise,
+    inverse_anscombe,
+)
+
+PIXEL_METHODS = ["gaussian", "median", "bilateral"]
+NOISE_METHODS = ["wavelet", "total_variation", "nonlocal_means"]
+CAMERA = Noise(gain=2.0, offset=100.0, read_noise=3.0)  # read noise of 1.5 electrons
+
+
+def filaments(peak, seed=0, size=64):
+    """Photons of thin wavy lines under a blur of 1.3 pixels, on a background of a tenth."""
+    rng = np.random.default_rng(seed)
+    image = np.zeros((size, size))
+    along = np.linspace(0, size - 1, 4 * size)
+    for line in range(6):
+        across = rng.uniform(0, size) + 6 * np.sin(along / rng.uniform(6, 15))
+        where = (along.astype(int), across.astype(int) % size)
+        image[where if line % 2 else where[::-1]] = 1
+    image = ndimage.gaussian_filter(image, 1.3)
+    return peak * (0.1 + 0.9 * image / image.max())
+
+
+def exposed(photons, seed=1, noise=CAMERA):
+    rng = np.random.default_rng(seed)
+    counts = noise.offset + noise.gain * rng.poisson(photons)
+    return counts + rng.normal(0, noise.read_noise, photons.shape)
+
+
+def in_counts(photons, noise=CAMERA):
+    return noise.offset + noise.gain * photons
+
+
+# --- the six methods -----------------------------------------------------------------------
+
+
+def test_every_method_says_what_its_strength_is():
+    assert list(METHODS) == [*PIXEL_METHODS, *NOISE_METHODS]
+    for name, method in METHODS.items():
+        low, high = method.bounds
+        assert 0 < low < high
+        assert method.unit == ("px" if name in PIXEL_METHODS else "noise sd")
+        assert method.discrete == (name == "median")
+    with pytest.raises(TypeError):
+        METHODS["new"] = METHODS["median"]
+
+
+def test_gaussian_and_median_are_those_of_scipy():
+    image = exposed(filaments(20))
+    np.testing.assert_allclose(
+        denoise(image, "gaussian", 1.7), ndimage.gaussian_filter(image, 1.7), rtol=1e-5
+    )
+    plus = ndimage.generate_binary_structure(2, 1)
+    np.testing.assert_allclose(
+        denoise(image, "median", 1), ndimage.median_filter(image, footprint=plus), rtol=1e-5
+    )
+
+
+def test_strengths_are_in_units_of_the_noise():
+    image = exposed(filaments(20))
+    sigma = estimate_sigma(image)
+    np.testing.assert_allclose(
+        denoise(image, "total_variation", 2),
+        denoise_tv_chambolle(image, weight=2 * sigma, eps=5e-5),
+        rtol=1e-3,
+    )
+    np.testing.assert_allclose(
+        denoise(image, "nonlocal_means", 0.8),
+        denoise_nl_means(image, 7, 9, 0.8 * sigma, sigma=sigma, preserve_range=True),
+        rtol=1e-5,
+    )
+
+
+def test_bilateral_is_the_weighted_mean_of_its_definition():
+    rng = np.random.default_rng(0)
+    image = rng.normal(0, 1, (9, 8))
+    image[:, 4:] += 30
+    noise = estimate_sigma(image)
+    padded = np.pad(image, 3, mode="symmetric")
+    expected = np.empty_like(image)
+    offset = np.arange(-3, 4)
+    nearness = np.exp(-(offset[:, None] ** 2 + offset**2) / (2 * 1.2**2))
+    for y, x in np.ndindex(image.shape):
+        window = padded[y : y + 7, x : x + 7]
+        weight = nearness * np.exp(-((window - image[y, x]) ** 2) / (2 * (12 * noise) ** 2))
+        expected[y, x] = np.sum(weight * window) / np.sum(weight)
+    np.testing.assert_allclose(denoise(image, "bilateral", 1.2), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_bilateral_keeps_an_edge_that_a_gaussian_blurs():
+    edge = np.random.default_rng(0).normal(0, 1, (32, 32))
+    edge[:, 16:] += 100
+    steep = np.diff(denoise(edge, "bilateral", 2.0).mean(0))[15]
+    assert steep > 98 > 30 > np.diff(denoise(edge, "gaussian", 2.0).mean(0))[15]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_point_spreads_evenly_to_all_sides(method):
+    image = np.zeros((33, 33))
+    image[16, 16] = 5
+    image += np.random.default_rng(0).normal(0, 1e-3, image.shape)
+    turned = denoise(np.rot90(image), method, 2)
+    tolerance = 0.05 if method == "wavelet" else 1e-3  # a wavelet knows its direction
+    np.testing.assert_allclose(np.rot90(turned, -1), denoise(image, method, 2), atol=tolerance)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shape", [(48, 40), (12, 16, 20)])
+@pytest.mark.parametrize("noise", [None, CAMERA])
+def test_noise_goes_and_the_mean_stays(method, shape, noise):
+    image = exposed(np.full(shape, 50.0))
+    quiet = denoise(image, method, 2, noise=noise)
+    assert quiet.shape == shape
+    assert quiet.dtype == np.float32
+    assert quiet.std() < 0.5 * image.std()
+    assert quiet.mean() == pytest.approx(image.mean(), abs=0.1 * image.std())
+
+
+@pytest.mark.parametrize("method", METHODS)
+@settings(max_examples=8, deadline=None)
+@given(gain=st.floats(1e-3, 1e3), offset=st.floats(-10, 10), strength=st.sampled_from([1, 2]))
+def test_a_method_does_not_care_for_the_intensity_unit(method, gain, offset, strength):
+    image = exposed(filaments(30, size=32))
+    shift = offset * gain * 10
+    there = denoise(gain * image + shift, method, strength)
+    back = gain * denoise(image, method, strength) + shift
+    np.testing.assert_allclose(there, back, atol=2e-3 * gain * image.std())
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("noise", [None, CAMERA])
+def test_strength_zero_gives_the_image_back(method, noise):
+    image = exposed(filaments(5))
+    np.testing.assert_array_equal(denoise(image, method, 0, noise=noise), image.astype(np.float32))
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "median"])
+def test_a_vanishing_strength_changes_nothing(method):
+    image = exposed(filaments(5))
+    np.testing.assert_allclose(denoise(image, method, 1e-3), image, atol=0.03 * image.std())
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("value", [0, 7, 0.1, -1e6])
+def test_a_constant_image_stays_and_gives_no_warning(method, value):
+    image = np.full((16, 16), value)
+    np.testing.assert_allclose(denoise(image, method, 2), image, rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_image_without_noise_gives_no_warning(method):
+    stripes = np.tile([0.0, 5.0], (16, 8))
+    assert np.isfinite(denoise(stripes, method, 1)).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_integers_and_lists_are_promoted(method):
+    image = exposed(filaments(20, size=32)).astype(np.uint16)
+    expected = denoise(image.astype(np.float64), method, 1)
+    np.testing.assert_array_equal(denoise(image, method, 1), expected)
+    np.testing.assert_array_equal(denoise(image.tolist(), method, 1), expected)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_input_is_left_alone(method):
+    image = exposed(filaments(20, size=32))
+    before = image.copy()
+    denoise(image, method, 1)
+    denoise(image, method, 1, noise=CAMERA)
+    np.testing.assert_array_equal(image, before)
+
+
+def test_a_single_plane_keeps_its_axes():
+    plane = exposed(np.full((1, 20, 20), 9.0))
+    assert denoise(plane, "nonlocal_means", 1).shape == (1, 20, 20)
+
+
+# --- the Anscombe transform and its inverse ------------------------------------------------
+
+
+def expected_value(photons, read_noise):
+    """E[f] by adaptive quadrature and a direct sum: nothing in common with the table."""
+
+    def given_count(count):
+        shift = count + 3 / 8 + read_noise**2
+        if read_noise == 0:
+            return 2 * math.sqrt(shift)
+        # In y = sqrt(argument), the root is smooth: quad then reaches its 1e-8.
+        high = shift + 10 * read_noise
+        low = max(shift - 10 * read_noise, 0)
+        return quad(
+            lambda y: 4 * y**2 * norm.pdf((y**2 - shift) / read_noise) / read_noise,
+            math.sqrt(low),
+            math.sqrt(high),
+            points=[math.sqrt(shift)],
+        )[0]
+
+    spread = 12 * math.sqrt(photons) + 12
+    counts = np.arange(max(0, int(photons - spread)), int(photons + spread))
+    return sum(poisson.pmf(counts, photons) * [given_count(int(count)) for count in counts])
+
+
+@pytest.mark.parametrize("photons", [0.01, 0.1, 0.5, 1, 3, 10, 50, 99.9, 100.1, 300, 1000])
+def test_inverse_is_exact_for_photon_noise(photons):
+    mean = expected_value(photons, 0)
+    assert inverse_anscombe(mean) == pytest.approx(photons, rel=1e-4)
+
+
+@pytest.mark.parametrize("photons", [0.05, 0.5, 2, 20, 120])
+@pytest.mark.parametrize("read_noise", [0.3, 1.5, 4])
+def test_inverse_is_exact_with_read_noise(photons, read_noise):
+    mean = expected_value(photons, read_noise)
+    found = inverse_anscombe(mean, read_noise=read_noise)
+    assert found == pytest.approx(photons, rel=1e-4, abs=3e-4)
+
+
+@pytest.mark.parametrize("photons", [0.2, 1, 4, 30])
+@pytest.mark.parametrize("camera", [Noise(), CAMERA, Noise(0.4, -5, 0.3)])
+def test_inverse_is_unbiased_where_solving_for_the_counts_is_not(photons, camera):
+    settings_ = dataclasses.asdict(camera)
+    counts = exposed(np.full(1_000_000, float(photons)), noise=camera)
+    stable = anscombe(counts, **settings_)
+    mean = stable.mean(dtype=np.float64)
+    error = stable.std(dtype=np.float64) / 1000
+    low, found, high = inverse_anscombe(mean + np.array([-4, 0, 4]) * error, **settings_)
+    truth = in_counts(photons, camera)
+    assert low < truth < high
+    variance = (camera.read_noise / camera.gain) ** 2
+    solved = in_counts((mean / 2) ** 2 - 3 / 8 - variance, camera)
+    assert truth - solved > 20 * abs(found - low)
+
+
+@pytest.mark.parametrize("photons", [5, 20, 200])
+@pytest.mark.parametrize("camera", [Noise(), CAMERA])
+def test_noise_has_a_standard_deviation_of_one_after_the_transform(photons, camera):
+    counts = exposed(np.full(200_000, float(photons)), noise=camera)
+    assert anscombe(counts, **dataclasses.asdict(camera)).std() == pytest.approx(1, abs=0.02)
+
+
+def test_inverse_is_monotone_and_joins_its_asymptote():
+    for read_noise in (0, 1.5, 30):
+        values = np.linspace(0, 60, 20_001)
+        photons = inverse_anscombe(values, read_noise=read_noise)
+        assert (np.diff(photons) >= 0).all()
+        assert np.diff(photons).max() < 1.01 * 60 * 60 / 2 / 20_000
+    assert inverse_anscombe(-1.0, gain=2, offset=100, read_noise=3) == 100
+
+
+def test_denoising_with_the_noise_model_keeps_the_mean_of_a_dark_field():
+    noise = Noise(gain=2, offset=100, read_noise=0.2)
+    counts = exposed(np.full((128, 128), 0.5), noise=noise)
+    quiet = denoise(counts, "gaussian", 4, noise=noise)[16:-16, 16:-16]
+    assert quiet.mean() == pytest.approx(101, abs=0.05)
+
+
+def test_the_noise_model_helps_where_noise_depends_on_the_signal():
+    photons = filaments(100)
+    counts, truth = exposed(photons), in_counts(photons)
+    blind = best_tuned(counts, truth, "wavelet", data_range=200)
+    informed = best_tuned(counts, truth, "wavelet", data_range=200, noise=CAMERA)
+    assert informed.psnr > blind.psnr + 0.3
+
+
+# --- tuning against the truth --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("peak", [3, 12, 100, 1000])
+@pytest.mark.parametrize("noise", [None, CAMERA])
+def test_the_best_strength_lies_inside_the_bounds(method, peak, noise):
+    photons = filaments(peak)
+    counts, truth = exposed(photons), in_counts(photons)
+    tuned = best_tuned(counts, truth, method, data_range=2 * peak, noise=noise)
+    assert not tuned.at_bound
+    assert tuned.strength < METHODS[method].bounds[1]
+    raw = psnr(truth, counts, data_range=2 * peak)
+    assert tuned.psnr >= raw == pytest.approx(dict(tuned.tried)[0.0], abs=1e-4)
+    assert tuned.psnr == max(value for _, value in tuned.tried)
+    assert tuned.psnr == psnr(truth, tuned.image, data_range=2 * peak)
+    if peak <= 12:
+        assert tuned.psnr > raw + 5
+
+
+@pytest.mark.parametrize(
+    ("method", "strengths"),
+    [
+        ("gaussian", np.linspace(0.2, 4, 200)),
+        ("total_variation", np.linspace(0.1, 4, 60)),
+        ("wavelet", np.linspace(0.3, 3, 60)),
+        ("median", range(1, 9)),
+    ],
+)
+def test_no_strength_of_a_fine_search_is_much_better(method, strengths):
+    photons = filaments(12)
+    counts, truth = exposed(photons), in_counts(photons)
+    best = max(psnr(truth, denoise(counts, method, s), data_range=24) for s in strengths)
+    assert best_tuned(counts, truth, method, data_range=24).psnr > best - 0.05
+
+
+def test_several_images_share_one_strength_and_a_mean_score():
+    scenes = [filaments(12, seed=0, size=48), filaments(12, seed=3, size=56)]
+    counts, truths = [exposed(s) for s in scenes], [in_counts(s) for s in scenes]
+    together = best_tuned(counts, truths, "gaussian", data_range=24)
+    alone = [
+        best_tuned(c, t, "gaussian", data_range=24).psnr
+        for c, t in zip(counts, truths, strict=True)
+    ]
+    scores = [psnr(t, i, data_range=24) for t, i in zip(truths, together.image, strict=True)]
+    assert together.psnr == pytest.approx(np.mean(scores))
+    assert np.mean(alone) - 0.1 < together.psnr <= np.mean(alone) + 0.01
+    assert [i.shape for i in together.image] == [(48, 48), (56, 56)]
+    one = best_tuned(counts[:1], truths[:1], "gaussian", data_range=24)
+    np.testing.assert_array_equal(
+        one.image[0], best_tuned(counts[0], truths[0], "gaussian", data_range=24).image
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_denoising_wins_where_there_is_nothing_to_remove(method):
+    truth = exposed(filaments(12, size=32))
+    tuned = best_tuned(truth.astype(np.float32), truth.astype(np.float32), method, data_range=24)
+    assert (tuned.strength, tuned.psnr, tuned.at_bound) == (0, math.inf, False)
+
+
+def test_a_bound_that_was_hit_is_reported():
+    flat = np.full((32, 32), 50.0)
+    tuned = best_tuned(exposed(flat), in_counts(flat), "gaussian", data_range=100)
+    assert tuned.at_bound
+    assert tuned.strength == METHODS["gaussian"].bounds[1]
+
+
+def test_what_was_tried_is_in_order_and_covers_the_bounds():
+    photons = filaments(12, size=32)
+    tuned = best_tuned(exposed(photons), in_counts(photons), "wavelet", data_range=24)
+    strengths = [strength for strength, _ in tuned.tried]
+    assert strengths == sorted(strengths)
+    assert strengths[0] == 0
+    assert (strengths[1], strengths[-1]) == pytest.approx(METHODS["wavelet"].bounds)
+    ratios = np.divide(strengths[2:], strengths[1:-1])
+    assert ratios.max() <= 2.5
+
+
+# --- bad input -----------------------------------------------------------------------------
+
+GOOD = np.arange(256.0).reshape(16, 16)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("gausian", "Did you mean 'gaussian'"),
+        ("non_local_means", "Did you mean 'nonlocal_means'"),
+        ("bm3d", "Choose one of these"),
+        (None, "Choose one of these"),
+    ],
+)
+def test_an_unknown_method_gets_the_nearest_name(name, hint):
+    with pytest.raises(ValueError, match=f"among gaussian, .*, got {name!r}. {hint}"):
+        denoise(GOOD, name, 1)
+    with pytest.raises(ValueError, match=hint):
+        best_tuned(GOOD, GOOD, name, data_range=1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("strength", [-1, -1e-9, math.nan, math.inf])
+def test_a_strength_is_zero_or_more(method, strength):
+    with pytest.raises(ValueError, match=f"strength of '{method}' .* 0 or more, got {strength}"):
+        denoise(GOOD, method, strength)
+
+
+def test_a_strength_is_one_number_and_a_radius_is_whole():
+    with pytest.raises(TypeError, match=r"\(sigma in px\) as one number, got list"):
+        denoise(GOOD, "gaussian", [1, 2])
+    with pytest.raises(ValueError, match=r"\(radius in px\) as a whole number, got 1.5"):
+        denoise(GOOD, "median", 1.5)
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "message"),
+    [
+        (np.where(GOOD == 3, np.nan, GOOD), ValueError, "got 1 NaN or infinite pixels of 256"),
+        (GOOD.astype(complex), TypeError, "integers or floats, got complex128"),
+        (GOOD > 3, TypeError, "integers or floats, got bool"),
+        (np.ones(16), ValueError, r"shape \(Y, X\) or \(Z, Y, X\) .* got \(16,\)"),
+        (np.ones((2, 2, 8, 8)), ValueError, r"got \(2, 2, 8, 8\)"),
+        (np.ones((0, 8)), ValueError, r"with pixels in it, got \(0, 8\)"),
+    ],
+)
+@pytest.mark.parametrize("strength", [0, 1])
+def test_what_is_no_image_is_refused(bad, error, message, strength):
+    with pytest.raises(error, match=message):
+        denoise(bad, "gaussian", strength)
+
+
+def test_wavelets_refuse_stacks_that_are_too_thin():
+    with pytest.raises(ValueError, match=r"at least 6 pixels .* got shape \(5, 16, 16\)"):
+        denoise(np.ones((5, 16, 16)), "wavelet", 1)
+    assert denoise(np.ones((6, 16, 16)), "wavelet", 1).shape == (6, 16, 16)
+
+
+def test_images_and_truths_must_match():
+    with pytest.raises(ValueError, match="got 2 images and 1 truths"):
+        best_tuned([GOOD, GOOD], GOOD, "gaussian", data_range=1)
+    with pytest.raises(ValueError, match="got 0 images and 0 truths"):
+        best_tuned([], [], "gaussian", data_range=1)
+    with pytest.raises(ValueError, match=r"one shape, got \(16, 15\) and \(16, 16\)"):
+        best_tuned(GOOD, GOOD[:, :-1], "gaussian", data_range=1)
+    with pytest.raises(ValueError, match="data_range above 0, got 0"):
+        best_tuned(GOOD, GOOD, "gaussian", data_range=0)
+    with pytest.raises(TypeError, match="data_range"):
+        best_tuned(GOOD, GOOD, "gaussian")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"gain": 0}, "gain above 0, got 0"),
+        ({"gain": math.nan}, "gain above 0, got nan"),
+        ({"offset": math.inf}, "finite offset, got inf"),
+        ({"read_noise": -1}, "read_noise of 0 or more, got -1"),
+    ],
+)
+def test_a_noise_model_must_be_possible(wrong, message):
+    for call in (Noise, lambda **w: anscombe(1.0, **w), lambda **w: inverse_anscombe(1.0, **w)):
+        with pytest.raises(ValueError, match=message):
+            call(**wrong)

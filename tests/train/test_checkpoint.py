@@ -1,0 +1,118 @@
+import json
+import pickle
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from aimicro.models import UNet
+from aimicro.predict import predict
+from aimicro.train import CheckpointError, Normalisation, load_model, save_model
+
+
+class OtherNet(UNet):
+    """Another architecture with the same arguments."""
+
+
+def trained() -> UNet:
+    torch.manual_seed(0)
+    network = UNet(channels=4, depth=1)
+    torch.nn.init.normal_(network.head.weight)
+    network.normalisation = Normalisation(offset=100, scale=30)
+    return network
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "weights.safetensors"
+    save_model(path, trained(), seed=5)
+    return path
+
+
+def rewrite_header(path: Path, **changes: object) -> None:
+    """Change entries of the header and leave the tensors as they are."""
+    content = path.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    ours = json.loads(header["__metadata__"]["aimicro"]) | changes
+    header["__metadata__"]["aimicro"] = json.dumps(ours)
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
+
+
+def test_loaded_network_predicts_the_same(file: Path) -> None:
+    image = np.random.default_rng(0).normal(100, 30, size=(32, 32))
+    np.testing.assert_array_equal(predict(load_model(file, UNet), image), predict(trained(), image))
+
+
+def test_file_tells_what_it_holds(file: Path) -> None:
+    with safe_open(file, framework="np") as opened:
+        header = json.loads(opened.metadata()["aimicro"])
+    assert header["architecture"] == "UNet"
+    assert header["config"] == trained().config
+    assert header["normalisation"] == {"offset": 100, "scale": 30}
+    assert header["seed"] == 5
+    assert set(header["versions"]) == {"aimicro", "torch"}
+
+
+def test_truncated_file_is_refused_wherever_it_is_cut(file: Path, tmp_path: Path) -> None:
+    content = file.read_bytes()
+    for length in {0, 1, 7, 8, 9, 100, len(content) // 2, len(content) - 1}:
+        cut = tmp_path / "cut.safetensors"
+        cut.write_bytes(content[:length])
+        with pytest.raises(CheckpointError, match=rf"cut\.safetensors: .*got {length} bytes"):
+            load_model(cut, UNet)
+
+
+def test_other_architecture_is_refused(file: Path) -> None:
+    with pytest.raises(CheckpointError, match="expected weights of OtherNet, got weights of UNet"):
+        load_model(file, OtherNet)
+
+
+def test_newer_version_is_refused(file: Path) -> None:
+    rewrite_header(file, format_version=2, versions={"aimicro": "9.0"})
+    with pytest.raises(
+        CheckpointError, match=r"format 1 or older, got format 2, written by .*9\.0"
+    ):
+        load_model(file, UNet)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"channels": 8, "depth": 1}, {"channels": 4, "depth": 1, "swish": True}, {"channels": 0}],
+)
+def test_configuration_that_does_not_fit_is_refused(file: Path, config: dict[str, int]) -> None:
+    rewrite_header(file, config=config)
+    with pytest.raises(CheckpointError, match="expected weights that fit UNet") as caught:
+        load_model(file, UNet)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    path.write_bytes(pickle.dumps({"weights": [1, 2, 3]}))
+    with pytest.raises(CheckpointError, match=r"weights\.pt: expected a checkpoint of aimicro"):
+        load_model(path, UNet)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"none\.safetensors: .*Check the path"):
+        load_model(tmp_path / "none.safetensors", UNet)
+
+
+def test_failed_write_leaves_the_old_file_and_no_scraps(file: Path) -> None:
+    before = file.read_bytes()
+    broken = trained()
+    broken.config["depth"] = object()  # cannot be written as JSON
+    with pytest.raises(TypeError):
+        save_model(file, broken)
+    assert file.read_bytes() == before
+    assert [entry.name for entry in file.parent.iterdir()] == [file.name]
+
+
+def test_network_without_configuration_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="dictionary `config`, got Linear"):
+        save_model(tmp_path / "x.safetensors", torch.nn.Linear(1, 1))

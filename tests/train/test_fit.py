@@ -1,0 +1,278 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from aimicro.models import UNet
+from aimicro.predict import predict
+from aimicro.train import LOSSES, CheckpointError, PairedPatches, fit, load_model
+
+RNG = np.random.default_rng(0)
+CLEAN = RNG.random((4, 32, 32)).astype(np.float32)
+NOISY = CLEAN + RNG.normal(0, 0.1, CLEAN.shape).astype(np.float32)
+
+
+class Line(torch.nn.Module):
+    """The smallest network: one slope and one intercept for all pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config: dict[str, int] = {}
+        self.conv = torch.nn.Conv2d(1, 1, kernel_size=1)
+        self.drop = torch.nn.Dropout(0.2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(self.drop(x) if self.training and self.drop.p else x)
+
+
+def patches(**arguments: object) -> PairedPatches:
+    return PairedPatches(NOISY, CLEAN, **{"patch_size": (16, 16), "batch_size": 4, **arguments})
+
+
+def network() -> UNet:
+    torch.manual_seed(0)
+    return UNet(channels=4, depth=1)
+
+
+def same_weights(a: torch.nn.Module, b: torch.nn.Module) -> bool:
+    pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    return all(torch.equal(x, y) for x, y in pairs)
+
+
+def test_finds_the_regression_line() -> None:
+    """For slope and intercept the best squared error is known: that of the regression line."""
+    line = Line()
+    line.drop.p = 0.0
+    fit(line, patches(batch_size=64), steps=300, learning_rate=0.1, precision="float32")
+    slope, intercept = np.polyfit(NOISY.ravel(), CLEAN.ravel(), deg=1)
+    assert slope < 0.93  # noise flattens it, so that handing the image through would be wrong
+    np.testing.assert_allclose(predict(line, NOISY[0]), slope * NOISY[0] + intercept, atol=3e-3)
+
+
+def test_denoises_images_it_has_not_seen() -> None:
+    y, x = np.indices((32, 32))
+    phases = RNG.uniform(0, 6, size=(24, 1, 1))
+    waves = np.sin(x / 3 + phases).astype(np.float32)
+    noisy = waves + RNG.normal(0, 0.5, waves.shape).astype(np.float32)
+    model = network()
+    fit(model, PairedPatches(noisy[:20], waves[:20], patch_size=(16, 16)), steps=150)
+    errors = [np.mean((predict(model, raw) - wave) ** 2) for raw, wave in zip(noisy, waves)]
+    assert np.mean(errors[20:]) < 0.25 / 4  # the raw images have 0.25
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_same_seed_same_weights_bit_for_bit(ndim: int) -> None:
+    images = RNG.random((2, *(16,) * ndim))
+    results = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        model = UNet(ndim=ndim, channels=4, depth=1)
+        torch.rand(7)  # what others draw must not matter
+        training = PairedPatches(images, images**2, patch_size=(8,) * ndim, batch_size=2)
+        results.append((model, fit(model, training, steps=6, validate_every=2)))
+    assert same_weights(results[0][0], results[1][0])
+    assert results[0][1] == results[1][1]
+
+
+def test_the_random_numbers_of_others_are_left_alone() -> None:
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    fit(Line(), patches(), steps=2)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_best_weights_are_kept() -> None:
+    """After a good start the labels turn into nonsense; the good weights must be returned."""
+
+    class Spoiled(PairedPatches):
+        def batch(self, step: int):  # type: ignore[no-untyped-def]
+            raw, truth = super().batch(step)
+            return raw, truth if step < 30 else -9 * truth
+
+    spoiled = Spoiled(NOISY, CLEAN, patch_size=(16, 16), batch_size=4)
+    model = network()
+    held_out = patches(seed=9)
+    history = fit(model, spoiled, steps=60, validate_every=10, validation=held_out)
+    assert history.best_step == 30
+    assert min(history.validation_loss) == history.validation_loss[2]
+    raw, truth = held_out.batch(0)
+    with torch.no_grad():
+        loss = float(((model(torch.from_numpy(raw)) - torch.from_numpy(truth)) ** 2).mean())
+    assert loss == pytest.approx(min(history.validation_loss), rel=0.02)
+
+
+def test_patience_stops_a_training_that_no_longer_gets_better() -> None:
+    model = network()
+    # Validation on labels upside down: every step that learns makes it worse.
+    held_out = PairedPatches(NOISY, -CLEAN, patch_size=(16, 16))
+    history = fit(model, patches(), steps=500, validate_every=5, validation=held_out, patience=3)
+    assert history.step[-1] == history.best_step + 15
+
+
+def test_validation_patches_are_brought_to_the_units_of_the_network() -> None:
+    """Bright validation images must not be judged by their own mean and spread."""
+    line = Line()
+    line.drop.p = 0.0
+    torch.nn.init.ones_(line.conv.weight)
+    torch.nn.init.zeros_(line.conv.bias)
+    bright = PairedPatches(CLEAN * 50, CLEAN * 50 + 3, patch_size=(16, 16))
+    history = fit(line, patches(), steps=1, learning_rate=1e-9, validation=bright)
+    assert history.validation_loss[0] == pytest.approx((3 / NOISY.std()) ** 2, rel=1e-2)
+
+
+def test_bfloat16_is_used_where_asked_and_learns_the_same() -> None:
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        seen = []
+        model = network()
+        model.head.register_forward_hook(lambda _m, _i, out, seen=seen: seen.append(out.dtype))
+        history = fit(model, patches(), steps=40, precision=precision)
+        assert seen[0] == getattr(torch, precision)
+        losses[precision] = history.train_loss[-1]
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
+
+
+def test_resumed_training_equals_one_never_stopped(tmp_path: Path) -> None:
+    whole = network()
+    expected = fit(whole, patches(), steps=12, validate_every=4, validation=patches(seed=1))
+
+    class Power(BaseException):
+        """Something that stops a training in the middle."""
+
+    class Failing(PairedPatches):
+        def batch(self, step: int):  # type: ignore[no-untyped-def]
+            if step == 10:
+                raise Power
+            return super().batch(step)
+
+    file = tmp_path / "checkpoint.safetensors"
+    settings = {"steps": 12, "validate_every": 4, "checkpoint": file}
+    failing = Failing(NOISY, CLEAN, patch_size=(16, 16), batch_size=4)
+    with pytest.raises(Power):
+        fit(network(), failing, validation=patches(seed=1), **settings)
+    resumed = network()
+    history = fit(resumed, patches(), validation=patches(seed=1), resume=True, **settings)
+    assert same_weights(whole, resumed)
+    assert history == expected
+    assert same_weights(load_model(file, UNet), whole)
+
+
+def test_dropout_draws_the_same_numbers_after_a_resume(tmp_path: Path) -> None:
+    file = tmp_path / "checkpoint.safetensors"
+    results = []
+    for stops in ([8], [4, 8]):
+        file.unlink(missing_ok=True)
+        for patience_end in stops:
+            torch.manual_seed(0)
+            line = Line()
+            training = patches()
+            if patience_end == 4:
+                training.batch = _stop_at(4, training)  # type: ignore[method-assign]
+            try:
+                fit(line, training, steps=8, validate_every=2, checkpoint=file, resume=True)
+            except KeyboardInterrupt:
+                continue
+        results.append(line)
+    assert same_weights(*results)
+
+
+def _stop_at(last: int, training: PairedPatches):  # type: ignore[no-untyped-def]
+    batch = training.batch
+
+    def stopped(step: int):  # type: ignore[no-untyped-def]
+        if step == last:
+            raise KeyboardInterrupt
+        return batch(step)
+
+    return stopped
+
+
+SCRIPT = """
+    import numpy as np, torch, sys
+    from aimicro.models import UNet
+    from aimicro.train import PairedPatches, fit
+    images = np.random.default_rng(0).random((2, 32, 32))
+    torch.manual_seed(0)
+    network = UNet(channels=8, depth=2)
+    training = PairedPatches(images, images ** 2, patch_size=(16, 16), batch_size=2)
+    fit(network, training, steps=60, validate_every=1, checkpoint=sys.argv[1], resume=True)
+    print(repr([float(p.detach().double().sum()) for p in network.parameters()]))
+"""
+
+
+def _train(file: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", textwrap.dedent(SCRIPT), str(file)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def test_killed_training_leaves_a_whole_checkpoint_and_ends_the_same(tmp_path: Path) -> None:
+    """SIGKILL again and again, while a checkpoint is written at every step."""
+    expected, _ = _train(tmp_path / "whole.safetensors").communicate(timeout=60)
+    file = tmp_path / "killed.safetensors"
+    for delay in (0.0, 0.05, 0.11):
+        run = _train(file)
+        before = file.stat().st_mtime_ns if file.exists() else 0
+        while run.poll() is None and not (file.exists() and file.stat().st_mtime_ns > before):
+            time.sleep(0.01)
+        time.sleep(delay)
+        run.send_signal(signal.SIGKILL)
+        run.communicate()
+        load_model(file, UNet)  # raises where the file is not whole
+    result, _ = _train(file).communicate(timeout=60)
+    assert result == expected
+
+
+def test_a_training_never_overwrites_another(tmp_path: Path) -> None:
+    file = tmp_path / "checkpoint.safetensors"
+    fit(network(), patches(), steps=2, checkpoint=file)
+    before = file.read_bytes()
+    with pytest.raises(FileExistsError, match="expected no checkpoint yet.*resume=True"):
+        fit(network(), patches(), steps=2, checkpoint=file)
+    with pytest.raises(CheckpointError, match="expected a training with steps = 3, got one with 2"):
+        fit(network(), patches(), steps=3, checkpoint=file, resume=True)
+    with pytest.raises(CheckpointError, match="expected a training with config ="):
+        fit(UNet(channels=8, depth=1), patches(), steps=2, checkpoint=file, resume=True)
+    assert file.read_bytes() == before
+
+
+def test_progress_bar_counts_the_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    fit(network(), patches(), steps=3, progress=True)
+    assert re.search(r"3/3 .*loss=", capsys.readouterr().err)
+    fit(network(), patches(), steps=3)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"steps": 0}, "Expected steps of 1 or more, got 0"),
+        ({"validate_every": 0}, "Expected validate_every of 1 or more"),
+        ({"patience": 0}, "Expected patience of 1 or more"),
+        ({"learning_rate": -1.0}, "Expected a positive learning_rate, got -1.0"),
+        ({"loss": "psnr"}, "Expected a loss of mse, mae, or a function, got 'psnr'"),
+    ],
+)
+def test_bad_settings_are_refused(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        fit(network(), patches(), **{"steps": 1, **arguments})  # type: ignore[arg-type]
+
+
+def test_a_loss_that_explodes_is_reported() -> None:
+    with pytest.raises(FloatingPointError, match="Expected a finite loss.*Lower the learning_rate"):
+        fit(Line(), patches(), steps=60, learning_rate=1e38, validate_every=60)
+
+
+def test_losses_are_the_textbook_ones() -> None:
+    a, b = torch.tensor([0.0, 3.0]), torch.tensor([1.0, -1.0])
+    assert LOSSES["mse"](a, b) == (1 + 16) / 2
+    assert LOSSES["mae"](a, b) == (1 + 4) / 2

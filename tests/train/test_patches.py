@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aimicro.train import Normalisation, PairedPatches
+
+RNG = np.random.default_rng(0)
+
+
+def numbered(*shape: int) -> np.ndarray:
+    """An image in which every pixel tells where it is."""
+    return np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+
+
+@settings(max_examples=40, deadline=None)
+@given(offset=st.floats(-1e4, 1e4), scale=st.floats(1e-2, 1e4), seed=st.integers(0, 99))
+def test_normalisation_has_mean_0_and_spread_1_and_can_be_undone(
+    offset: float, scale: float, seed: int
+) -> None:
+    image = np.random.default_rng(seed).normal(offset, scale, size=(20, 30))
+    normalisation = Normalisation.of([image[:10], image[10:]])
+    normal = normalisation.apply(image)
+    assert normal.mean() == pytest.approx(0, abs=1e-4)
+    assert normal.std() == pytest.approx(1, rel=1e-4)
+    np.testing.assert_allclose(normalisation.undo(normal), image, atol=1e-4 * (scale + abs(offset)))
+
+
+def test_constant_image_keeps_its_unit() -> None:
+    assert Normalisation.of([np.full((3, 3), 7)]) == Normalisation(offset=7, scale=1)
+
+
+@pytest.mark.parametrize(("shape", "patch"), [((40, 50), (16, 16)), ((9, 30, 31), (4, 8, 8))])
+def test_raw_and_truth_are_cut_at_one_place_and_turned_alike(
+    shape: tuple[int, ...], patch: tuple[int, ...]
+) -> None:
+    image = numbered(*shape)
+    keep = Normalisation()
+    patches = PairedPatches([image], [image + 0.5], patch_size=patch, normalisation=keep)
+    for step in range(5):
+        raw, truth = patches.batch(step)
+        np.testing.assert_array_equal(truth - raw, 0.5)
+        assert raw.shape == (16, 1, *patch)
+
+
+def test_without_augmentation_a_patch_is_a_window_of_the_image() -> None:
+    image = numbered(20, 30)
+    patches = PairedPatches(
+        [image], [image], patch_size=(4, 6), augment=False, normalisation=Normalisation()
+    )
+    for patch in patches.batch(3)[0][:, 0]:
+        y, x = divmod(int(patch[0, 0]), 30)
+        np.testing.assert_array_equal(patch, image[y : y + 4, x : x + 6])
+
+
+def test_augmentation_shows_all_eight_sides_of_a_patch_equally_often() -> None:
+    image = numbered(4, 4)
+    patches = PairedPatches(
+        [image], [image], patch_size=(4, 4), batch_size=4000, normalisation=Normalisation()
+    )
+    seen, counts = np.unique(patches.batch(0)[0].reshape(4000, 16), axis=0, return_counts=True)
+    sides = {np.rot90(turned, k).tobytes() for turned in (image, image[:, ::-1]) for k in range(4)}
+    assert {row.tobytes() for row in seen} == sides
+    assert counts.min() > 500 - 5 * np.sqrt(500)
+
+
+def test_z_never_changes_places_with_y_or_x() -> None:
+    volume = np.broadcast_to(np.arange(6, dtype=np.float32)[:, None, None], (6, 6, 6))
+    patches = PairedPatches([volume], [volume], patch_size=(6, 6, 6), normalisation=Normalisation())
+    for patch in patches.batch(0)[0][:, 0]:
+        assert (patch == patch[:, :1, :1]).all()
+
+
+def test_large_images_are_chosen_in_proportion_to_their_size() -> None:
+    small, large = np.zeros((16, 16)), np.ones((48, 48))
+    patches = PairedPatches(
+        [small, large],
+        [small, large],
+        patch_size=(8, 8),
+        batch_size=5000,
+        normalisation=Normalisation(),
+    )
+    share = patches.batch(0)[0].mean()
+    assert share == pytest.approx(0.9, abs=5 * np.sqrt(0.09 / 5000))
+
+
+def test_batch_is_a_function_of_seed_and_step() -> None:
+    images = RNG.random((3, 32, 32))
+    first = PairedPatches(images, images, patch_size=(8, 8), seed=1)
+    again = PairedPatches(images, images, patch_size=(8, 8), seed=1)
+    first.batch(0)
+    np.testing.assert_array_equal(first.batch(7)[0], again.batch(7)[0])
+    other = PairedPatches(images, images, patch_size=(8, 8), seed=2)
+    assert not np.array_equal(first.batch(7)[0], other.batch(7)[0])
+    assert not np.array_equal(first.batch(7)[0], first.batch(8)[0])
+
+
+IMAGE = np.zeros((32, 32))
+HOLES = np.where(np.eye(32) > 0, np.nan, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("raw", "truth", "arguments", "message"),
+    [
+        ([IMAGE], [], {}, "as many raw as true images, got 1 and 0"),
+        ([], [], {}, "got 0 and 0"),
+        ([IMAGE], [IMAGE[:30]], {}, r"one shape, got \(32, 32\) and \(30, 32\) in pair 0"),
+        ([IMAGE, IMAGE[:9]], [IMAGE, IMAGE[:9]], {}, r"at least one patch.*\(9, 32\) in pair 1"),
+        ([IMAGE], [IMAGE], {"patch_size": (4, 16, 16)}, "images with 3 axes"),
+        ([IMAGE], [IMAGE], {"patch_size": (16,)}, "2 or 3 positive numbers"),
+        ([IMAGE], [IMAGE], {"patch_size": (8, 16)}, "as wide as high.*augment=False"),
+        ([IMAGE], [IMAGE], {"batch_size": 0}, "batch_size of 1 or more, got 0"),
+        ([IMAGE], [HOLES], {}, "NaN or infinite ones in the true image of pair 0"),
+        ([IMAGE + 1j], [IMAGE], {}, "complex.*in the raw image of pair 0"),
+    ],
+)
+def test_bad_pairs_are_refused(raw, truth, arguments, message) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match=message):
+        PairedPatches(raw, truth, **{"patch_size": (16, 16), **arguments})
