@@ -10,7 +10,7 @@ else ifndef AIMICRO_DATA_DIR
 export AIMICRO_WITHOUT_DATA ?= 1
 endif
 
-.PHONY: help book test lab bench clean
+.PHONY: help book test install lab bench clean
 
 help:   ## say what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -18,9 +18,11 @@ help:   ## say what can be made
 book: .venv/.installed vendor/_static/mathjax  ## run every notebook and build the book into _build/html
 	@scripts/build_book.sh
 
-test: .venv/.installed vendor/_static/mathjax  ## build the book and check everything
-	@scripts/chromium.sh
+test: install  ## build the book and check everything
 	@scripts/test.sh
+
+install: .venv/.installed vendor/_static/mathjax  ## install what the book and its tests need
+	@scripts/chromium.sh
 
 lab: .venv/.installed  ## open the notebooks in JupyterLab
 	.venv/bin/jupyter lab notebooks

@@ -2,6 +2,8 @@
 # Build _build/html; any warning is an error.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-# Sphinx reports a page's warnings only while it reads that page: after a failure every page must be read again
-# (the executed notebooks stay cached), or the next build would pass.
+# Sphinx leaves pages behind that have gone from the contents.
+[ _build/html/index.html -nt _toc.yml ] || rm -rf _build/html
+# It reports the warnings of a page only when it reads that page: after a failure all of them must be
+# read again, or the next build would pass. Executed notebooks stay cached.
 .venv/bin/jupyter-book build . -W -n --keep-going || { rm -rf _build/.doctrees; exit 1; }

@@ -11,7 +11,8 @@ export PATH="$PATH:$PWD/.venv/bin"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 echo "Fetching MathJax $version"
-npm pack --silent --pack-destination "$work" "mathjax@$version" >/dev/null
+npm pack --loglevel=error --pack-destination "$work" "mathjax@$version" >/dev/null ||
+  { echo "fetch_mathjax: Expected MathJax from npm, got none. Check the network, then run make again." >&2; exit 1; }
 echo "$sha256  $work/mathjax-$version.tgz" | sha256sum --check --quiet
 
 out=vendor/_static/mathjax

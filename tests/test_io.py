@@ -393,7 +393,7 @@ for path in sys.argv[1:]:
     except TiffError as error:
         assert str(error).startswith(path + ": Expected ") and len(str(error).splitlines()) == 1
         print("REFUSED", error)
-    assert time.perf_counter() - start < 1, path
+    assert time.perf_counter() - start < 5, path
 print("KIB", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
@@ -413,6 +413,7 @@ def test_no_damaged_file_hangs_fills_the_memory_or_gets_through(shared_data, tmp
         "no_page": b"II*\0" + bytes(12),
         "no_tags": minimal_tiff([], body=bytes(16)),
         "sparse": grey_tiff(4, 4, n_bytes=0),
+        "short_strip": grey_tiff(4, 4, n_bytes=31),  # 32 are needed, and more follow in the file
     }
     for name, content in bombs.items():
         (tmp_path / f"{name}.tif").write_bytes(content)
@@ -427,6 +428,11 @@ def test_no_damaged_file_hangs_fills_the_memory_or_gets_through(shared_data, tmp
     *outcomes, (_, kib) = (line.split(maxsplit=1) for line in run.stdout.splitlines())
     assert [kind for kind, _ in outcomes] == ["REFUSED"] * len(paths)
     assert int(kib) < 64 * 1024
+    reasons = dict(zip(bombs, [reason for _, reason in outcomes[len(corrupt) :]], strict=True))
+    for name in ("deflate", "lzw", "tile"):
+        assert re.search(r"declares \d+ bytes of pixels in a file of \d+\)", reasons[name])
+    assert "in a circle at byte 8" in reasons["circle"]
+    assert "too few bytes for the shape (4, 4)" in reasons["short_strip"]
 
 
 @settings(max_examples=150, deadline=None)
@@ -451,6 +457,46 @@ def test_pages_that_the_description_counts_must_be_there(tmp_path):
     path.write_bytes(content.replace(b"images=5", b"images=9").replace(b"slices=5", b"slices=9"))
     with pytest.raises(TiffError, match=r"stack\.tif: Expected an intact TIFF"):
         read_tiff(path)
+
+
+@pytest.mark.parametrize("options", [{"truncate": True}, {"imagej": True}])
+def test_a_cut_stack_with_one_directory_for_all_its_pages_is_refused(tmp_path, options):
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, image_of("ZYX", "uint8"), metadata={"axes": "ZYX"}, **options)
+    with tifffile.TiffFile(path) as tif:
+        first, end = tif.pages[0], tif.series[0].dataoffset + tif.series[0].nbytes
+    content = bytearray(path.read_bytes()[:end])
+    next_directory = first.offset + 2 + 12 * len(first.tags)
+    content[next_directory : next_directory + 4] = bytes(4)  # as ImageJ does beyond 4 GB
+    path.write_bytes(content)
+    np.testing.assert_array_equal(read_tiff(path).data, image_of("ZYX", "uint8"))
+    for lost in (1, 600, 1300, 4000, 5900):
+        path.write_bytes(content[:-lost])
+        with pytest.raises(TiffError, match="Expected"):
+            read_tiff(path)
+
+
+def test_a_tile_that_is_not_listed_is_missed(tmp_path):
+    path = tmp_path / "tiled.tif"
+    tifffile.imwrite(path, np.ones((32, 32), np.uint8), tile=(16, 16), compression="zlib")
+    with tifffile.TiffFile(path, mode="r+") as tif:
+        page = tif.pages[0]
+        page.tags["TileOffsets"].overwrite(page.dataoffsets[:3])
+        page.tags["TileByteCounts"].overwrite(page.databytecounts[:3])
+    with pytest.raises(TiffError, match="it lists 3 of 4 strips or tiles"):
+        read_tiff(path)
+
+
+def test_a_description_that_cannot_be_read_is_missed(tmp_path):
+    """Without it the image would come back with other axes, and without its pixel size."""
+    write_tiff(tmp_path / "a.tif", image_of("YX", "uint8"), axes="YX", pixel_size_um=0.1)
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    tag = {b"II": "<HH", b"MM": ">HH"}[bytes(content[:2])]
+    place = content.index(struct.pack(tag, 270, 2))
+    content[place : place + 4] = struct.pack(tag, 270, 99)
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(TiffError, match=r"damaged or incomplete one \(.*TiffTag 270.*invalid"):
+        read_tiff(tmp_path / "a.tif")
 
 
 def test_damage_is_seen_even_where_the_log_of_tifffile_is_off(shared_data, tmp_path):
@@ -656,21 +702,25 @@ def test_a_killed_run_leaves_the_old_or_the_new_image(tmp_path):
     path = tmp_path / "image.tif"
     write_tiff(path, np.full((16, 512, 512), 1, np.uint16), axes="ZYX")
     n_killed_in_the_middle = 0
-    for _ in range(6):
+    for _ in range(30):
         with subprocess.Popen(
             [sys.executable, "-c", WRITE_FOR_EVER, str(path)], stdout=subprocess.PIPE
         ) as writer:
             writer.stdout.readline()
-            time.sleep(rng.uniform(0.02, 0.1))
+            while not [*tmp_path.glob(".*.tmp")]:
+                time.sleep(0.0005)
+            time.sleep(rng.uniform(0, 0.01))
             writer.send_signal(signal.SIGKILL)
         image = read_tiff(path)
         assert (image.axes, image.data.shape) == ("ZYX", (16, 512, 512))
         assert len(np.unique(image.data)) == 1
-        left_over = list(tmp_path.glob(".*.tmp"))
+        left_over = [*tmp_path.glob(".*.tmp")]
         n_killed_in_the_middle += len(left_over)
         for file in left_over:
             file.unlink()
-    assert n_killed_in_the_middle > 0
+        if n_killed_in_the_middle == 4:
+            return
+    pytest.fail(f"killed {n_killed_in_the_middle} times in the middle of a write, not 4 times")
 
 
 def test_reading_needs_no_torch():

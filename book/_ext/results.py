@@ -7,6 +7,7 @@ stores them with the outputs: those of a cached notebook are those of the run th
 """
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
+
+Rows = list[list[nodes.Node | str]]
 
 BOARD = "application/vnd.aimicro.scoreboard+json"
 
@@ -57,15 +60,17 @@ def scoreboards(executed: Path) -> Iterator[tuple[dict[str, Any], str]]:
 
 
 def headline(board: dict[str, Any]) -> list[str]:
-    """Return the method to remember, its value, and how far it is from the baseline."""
+    """Return the method to remember, its value with three digits, and its gain on the baseline."""
     first, top = board["columns"][0], board["headline"]
-    measure = f"{top['value']:.3g} {first['unit'] or first['name']}"
-    if top["baseline"] is None:
-        return [top["row"], measure, "–"]
-    return [top["row"], measure, f"{top['difference']:+.2g} on {top['baseline']}"]
+    digits = max(0, 2 - math.floor(math.log10(abs(top["value"])))) if top["value"] else 0
+    value = f"{top['value']:,.{digits}f}".replace("-", "−")
+    gain = "–"
+    if top["baseline"] is not None:
+        gain = f"{top['difference']:+,.{digits}f}".replace("-", "−") + f" on {top['baseline']}"
+    return [top["row"], f"{value} {first['unit'] or first['name']}", gain]
 
 
-def table(caption: str, head: list[str], rows: list[list[nodes.Node | str]]) -> nodes.table:
+def table(caption: str, head: list[str], rows: Rows) -> nodes.table:
     """Return a table with a caption and one line of headings."""
 
     def line(cells: list[Any]) -> nodes.row:
@@ -81,25 +86,25 @@ def table(caption: str, head: list[str], rows: list[list[nodes.Node | str]]) -> 
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Put the tables into their place on the page ``docname``."""
 
-    def link(notebook: str) -> nodes.reference:
+    def link(notebook: str, text: str = "") -> nodes.reference:
         address = app.builder.get_relative_uri(docname, notebook)
-        return nodes.reference("", app.env.titles[notebook].astext(), refuri=address)
+        return nodes.reference("", text or app.env.titles[notebook].astext(), refuri=address)
 
     for place in list(doctree.findall(Place)):
         times = executed_notebooks(app.env)
-        run_times: list[list[nodes.Node | str]] = [[link(n), f"{t:.0f}"] for n, t in times.items()]
+        run_times: Rows = [[link(name), f"{seconds:.0f}"] for name, seconds in times.items()]
         run_times.append(["All notebooks", f"{sum(times.values()):.0f}"])
-        headlines: list[list[nodes.Node | str]] = []
+        headlines: Rows = []
         boards: list[nodes.Node] = []
-        for notebook in times:
-            path = Path(app.outdir).parent / "jupyter_execute" / f"{notebook}.ipynb"
+        for name in times:
+            path = Path(app.outdir).parent / "jupyter_execute" / f"{name}.ipynb"
             for board, html in scoreboards(path):
-                headlines.append([board["name"], *headline(board), link(notebook)])
-                source = nodes.paragraph("", "From ", link(notebook))
-                boards += [nodes.raw("", html, format="html"), source]
+                headlines.append([link(name, board["name"]), *headline(board)])
+                boards.append(nodes.raw("", html, format="html"))
+                boards.append(nodes.paragraph("", "From ", link(name)))
         content = [table("Run times of this build", ["Notebook", "Seconds"], run_times)]
         if headlines:
-            head = ["Task", "Method", "Result", "Gain", "Notebook"]
+            head = ["Task", "Method", "Result", "Gain"]
             content = [table("Headlines", head, headlines), *boards, *content]
         place.replace_self(content)
 

@@ -202,7 +202,9 @@ def _cached(file: _RemoteFile, cache_folder: Path, *, progress: bool) -> Path:
                 fname=path.name,
                 path=path.parent,
                 downloader=pooch.HTTPDownloader(
-                    timeout=_CONNECT_AND_READ_SECONDS, progressbar=progress
+                    timeout=_CONNECT_AND_READ_SECONDS,
+                    progressbar=progress,
+                    stream=progress,  # a stream that fails would stay open
                 ),
             )
     except OSError as error:  # the errors of requests are OSErrors, too

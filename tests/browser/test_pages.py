@@ -67,6 +67,7 @@ def test_page(name: str, site: str, browser: Browser):
     for viewport in (LAPTOP, PHONE):
         page.set_viewport_size(viewport)
         page.goto(f"{site}/{name}", wait_until="networkidle")
+        page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
             page.wait_for_function("m => document.documentElement.dataset.theme === m", arg=scheme)

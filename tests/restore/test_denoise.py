@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
-from scipy.integrate import quad
+from scipy.integrate import simpson
 from scipy.stats import norm, poisson
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, estimate_sigma
 
@@ -78,12 +78,12 @@ def test_strengths_are_in_units_of_the_noise():
     sigma = estimate_sigma(image)
     np.testing.assert_allclose(
         denoise(image, "total_variation", 2),
-        denoise_tv_chambolle(image, weight=2 * sigma, eps=5e-5),
+        denoise_tv_chambolle(image, weight=2 * sigma, eps=0, max_num_iter=60),
         rtol=1e-3,
     )
     np.testing.assert_allclose(
-        denoise(image, "nonlocal_means", 0.8),
-        denoise_nl_means(image, 7, 9, 0.8 * sigma, sigma=sigma, preserve_range=True),
+        denoise(image, "nonlocal_means", 1.2),
+        denoise_nl_means(image, 7, 9, 0.72 * sigma, sigma=1.2 * sigma, preserve_range=True),
         rtol=1e-5,
     )
 
@@ -112,13 +112,12 @@ def test_bilateral_keeps_an_edge_that_a_gaussian_blurs():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_point_spreads_evenly_to_all_sides(method):
-    image = np.zeros((33, 33))
-    image[16, 16] = 5
-    image += np.random.default_rng(0).normal(0, 1e-3, image.shape)
+def test_no_method_prefers_a_direction(method):
+    # As scikit-image 0.26's bilateral filter does: its window is sheared.
+    image = exposed(filaments(20, size=48))
     turned = denoise(np.rot90(image), method, 2)
-    tolerance = 0.05 if method == "wavelet" else 1e-3  # a wavelet knows its direction
-    np.testing.assert_allclose(np.rot90(turned, -1), denoise(image, method, 2), atol=tolerance)
+    difference = np.rot90(turned, -1) - denoise(image, method, 2)
+    assert difference.std() < 0.05 * image.std()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -196,25 +195,17 @@ def test_a_single_plane_keeps_its_axes():
 
 
 def expected_value(photons, read_noise):
-    """E[f] by adaptive quadrature and a direct sum: nothing in common with the table."""
-
-    def given_count(count):
-        shift = count + 3 / 8 + read_noise**2
-        if read_noise == 0:
-            return 2 * math.sqrt(shift)
-        # In y = sqrt(argument), the root is smooth: quad then reaches its 1e-8.
-        high = shift + 10 * read_noise
-        low = max(shift - 10 * read_noise, 0)
-        return quad(
-            lambda y: 4 * y**2 * norm.pdf((y**2 - shift) / read_noise) / read_noise,
-            math.sqrt(low),
-            math.sqrt(high),
-            points=[math.sqrt(shift)],
-        )[0]
-
+    """E[f] by direct sums that have nothing in common with the table."""
     spread = 12 * math.sqrt(photons) + 12
     counts = np.arange(max(0, int(photons - spread)), int(photons + spread))
-    return sum(poisson.pmf(counts, photons) * [given_count(int(count)) for count in counts])
+    shift = counts + 3 / 8 + read_noise**2
+    given_count = 2 * np.sqrt(shift)
+    if read_noise:
+        # Over y = sqrt(argument), where the kink of the root is gone.
+        y = np.linspace(0, np.sqrt(shift + 10 * read_noise), 4001)
+        density = norm.pdf((y**2 - shift) / read_noise) / read_noise
+        given_count = simpson(2 * y * density * 2 * y, x=y, axis=0)
+    return np.sum(poisson.pmf(counts, photons) * given_count)
 
 
 @pytest.mark.parametrize("photons", [0.01, 0.1, 0.5, 1, 3, 10, 50, 99.9, 100.1, 300, 1000])
@@ -224,7 +215,7 @@ def test_inverse_is_exact_for_photon_noise(photons):
 
 
 @pytest.mark.parametrize("photons", [0.05, 0.5, 2, 20, 120])
-@pytest.mark.parametrize("read_noise", [0.3, 1.5, 4])
+@pytest.mark.parametrize("read_noise", [0.3, 1, 1.5, 4])
 def test_inverse_is_exact_with_read_noise(photons, read_noise):
     mean = expected_value(photons, read_noise)
     found = inverse_anscombe(mean, read_noise=read_noise)
@@ -244,7 +235,7 @@ def test_inverse_is_unbiased_where_solving_for_the_counts_is_not(photons, camera
     assert low < truth < high
     variance = (camera.read_noise / camera.gain) ** 2
     solved = in_counts((mean / 2) ** 2 - 3 / 8 - variance, camera)
-    assert truth - solved > 20 * abs(found - low)
+    assert truth - solved > 8 * (found - low)  # 32 standard errors
 
 
 @pytest.mark.parametrize("photons", [5, 20, 200])
@@ -271,11 +262,11 @@ def test_denoising_with_the_noise_model_keeps_the_mean_of_a_dark_field():
 
 
 def test_the_noise_model_helps_where_noise_depends_on_the_signal():
-    photons = filaments(100)
+    photons = filaments(300)
     counts, truth = exposed(photons), in_counts(photons)
-    blind = best_tuned(counts, truth, "wavelet", data_range=200)
-    informed = best_tuned(counts, truth, "wavelet", data_range=200, noise=CAMERA)
-    assert informed.psnr > blind.psnr + 0.3
+    blind = best_tuned(counts, truth, "wavelet", data_range=600)
+    informed = best_tuned(counts, truth, "wavelet", data_range=600, noise=CAMERA)
+    assert informed.psnr > blind.psnr + 0.4
 
 
 # --- tuning against the truth --------------------------------------------------------------
