@@ -13,9 +13,7 @@ from aimicro.train import Normalisation
 
 def network(ndim: int = 2, depth: int = 2) -> UNet:
     torch.manual_seed(0)
-    model = UNet(ndim=ndim, channels=4, depth=depth)
-    torch.nn.init.normal_(model.head.weight, std=0.3)
-    return model
+    return UNet(ndim=ndim, channels=4, depth=depth)
 
 
 class Blur(torch.nn.Module):
@@ -54,7 +52,7 @@ def test_a_tile_without_halo_does_change_the_result() -> None:
     """The comparison above can fail: context that is missing shows."""
     image = np.random.default_rng(0).normal(size=(128, 128))
     seams = predict(network(), image, tile=32, halo=0, blend=0) - predict(network(), image)
-    assert np.abs(seams).max() > 0.01
+    assert np.abs(seams).max() > 1e-3
 
 
 def test_equals_the_filter_that_the_network_is() -> None:
@@ -123,7 +121,7 @@ def test_bad_images_are_refused(image: np.ndarray, message: str) -> None:
 
 def test_bad_tiles_are_refused() -> None:
     image = np.zeros((100, 100))
-    with pytest.raises(ValueError, match="Expected tiles of 70 pixels or more .* got 48"):
+    with pytest.raises(ValueError, match=r"Expected tiles of 70 pixels or more .* got 48"):
         predict(network(), image, tile=48)
     with pytest.raises(ValueError, match=r"Expected one number or 2.*\(1, 2, 3\)"):
         predict(network(), image, tile=(1, 2, 3))

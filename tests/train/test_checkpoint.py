@@ -20,7 +20,6 @@ class OtherNet(UNet):
 def trained() -> UNet:
     torch.manual_seed(0)
     network = UNet(channels=4, depth=1)
-    torch.nn.init.normal_(network.head.weight)
     network.normalisation = Normalisation(offset=100, scale=30)
     return network
 

@@ -2,8 +2,8 @@
 
 The names follow Ronneberger et al.: a *contracting* path of double convolutions and pooling, an
 *expanding* path of upsampling and double convolutions, and a copy of each contracting level that
-is concatenated on the way up. For image restoration the network predicts the *difference* between
-the noisy and the clean image and adds its input back, as CARE does.
+is concatenated on the way up. With `residual` the network predicts the *difference* between its
+input and the clean image and adds its input back, as CARE does.
 
 Used in chapter 6, *Denoising*.
 
@@ -47,8 +47,9 @@ class UNet(nn.Module):
     depth
         How often the image is halved. Every axis must divide by ``2**depth``.
     residual
-        Add the input to the output, so that an untrained network hands the image through. Needs
-        as many output as input channels. Switch it off for segmentation.
+        Add the input to the output, so that an untrained network hands the image through. A good
+        start where little is to be changed; where noise is strong, all of it must first be
+        cancelled, and the plain network learns faster. Needs as many output as input channels.
 
     Raises
     ------
@@ -79,7 +80,7 @@ class UNet(nn.Module):
         out_channels: int = 1,
         channels: int = 32,
         depth: int = 3,
-        residual: bool = True,
+        residual: bool = False,
     ) -> None:
         super().__init__()
         if ndim not in (2, 3):

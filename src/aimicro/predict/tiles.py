@@ -77,13 +77,13 @@ def predict(
     divisor = getattr(model, "divisor", 1)
     if halo is None:
         halo = getattr(model, "receptive_radius", 32)
-    settings = [_each(setting, values.ndim) for setting in (tile, halo, blend)]
+    tiles, halos, blends = (_each(setting, values.ndim) for setting in (tile, halo, blend))
     axes = [
-        _tiles_along(size, *setting, divisor)
-        for size, *setting in zip(values.shape, *settings, strict=True)
+        _tiles_along(*settings, divisor)
+        for settings in zip(values.shape, tiles, halos, blends, strict=True)
     ]
     restored = np.zeros(values.shape, np.float32)
-    count = math.prod(len(tiles) for tiles in axes)
+    count = math.prod(len(along) for along in axes)
     for place in tqdm(itertools.product(*axes), total=count, disable=not progress, unit="tile"):
         window = tuple(slice(start, start + len(fade)) for start, fade in place)
         part = values[window]
