@@ -531,6 +531,12 @@ def test_only_the_messages_about_the_file_being_read_are_held_back(caplog, tmp_p
     assert {record.getMessage() for record in caplog.records} == {"from elsewhere"}
 
 
+def test_a_traceback_names_the_error_as_users_import_it():
+    code = "from aimicro.io import read_tiff; read_tiff('nowhere.tif')"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.stderr.splitlines()[-1].startswith("aimicro.io.TiffError: nowhere.tif: Expected")
+
+
 def test_a_picture_with_the_name_of_a_tiff_is_refused(tmp_path):
     Image.new("L", (8, 8)).save(tmp_path / "picture.tif", format="PNG")
     with pytest.raises(TiffError, match=r"begins with b'\\x89PNG.*File > Save As > Tiff"):

@@ -236,7 +236,7 @@ def ssim(truth: npt.ArrayLike, image: npt.ArrayLike, *, data_range: float) -> fl
             "Use larger images; for a thin stack, take the mean of ssim over its planes."
         )
     return float(
-        structural_similarity(  # type: ignore[no-untyped-call]
+        structural_similarity(
             t,
             x,
             data_range=full_scale,
