@@ -7,9 +7,7 @@ it expected, what came, and what to do.
 """
 
 import os
-import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +16,7 @@ import numpy as np
 import tifffile
 from numpy.typing import ArrayLike, NDArray
 
+from aimicro._files import replacing
 from aimicro._tiff_integrity import TiffError, check_directories, check_pixels_are_there, refusing
 from aimicro._tiff_meaning import (
     AXES,
@@ -220,7 +219,7 @@ def write_tiff(
         and data.shape[-1] > 1  # tifffile takes a last axis of length 1 for samples
         and data.nbytes < 2**32 - 2**25  # leaves room for the page directories
     )
-    with _replacing(path) as file:
+    with replacing(path) as file:
         if is_imagej:
             _write_imagej(file, data, axes, size)
         else:
@@ -262,21 +261,6 @@ def _size_of_each_axis(
             f"None, got {pixel_size_um}. Give them in micrometres, in the order z, y, x."
         )
     return dict(zip(spatial, sizes, strict=True))
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a new file that takes the place of `path` when it is written and on the disk."""
-    path = path.resolve()  # a link goes on pointing to the image
-    beside = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with beside.open("x+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _write_imagej(

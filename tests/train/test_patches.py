@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aimicro.io import read_pair, write_tiff
 from aimicro.train import Normalisation, PairedPatches
 
 RNG = np.random.default_rng(0)
@@ -104,16 +107,31 @@ HOLES = np.where(np.eye(32) > 0, np.nan, 1.0)
     [
         ([IMAGE], [], {}, "as many raw as true images, got 1 and 0"),
         ([], [], {}, "got 0 and 0"),
-        ([IMAGE], [IMAGE[:30]], {}, r"one shape, got \(32, 32\) and \(30, 32\) in pair 0"),
-        ([IMAGE, IMAGE[:9]], [IMAGE, IMAGE[:9]], {}, r"at least one patch.*\(9, 32\) in pair 1"),
-        ([IMAGE], [IMAGE], {"patch_size": (4, 16, 16)}, "images with 3 axes"),
+        ([IMAGE], [IMAGE[:30]], {}, r"pair 0: .*one shape, got \(32, 32\) and \(30, 32\)"),
+        (
+            [IMAGE, IMAGE[:9]],
+            [IMAGE, IMAGE[:9]],
+            {},
+            r"pair 1: .*one patch.*got \(9, 32\)",
+        ),
+        ([IMAGE], [IMAGE], {"patch_size": (4, 16, 16)}, "an image with 3 axes"),
         ([IMAGE], [IMAGE], {"patch_size": (16,)}, "2 or 3 positive numbers"),
         ([IMAGE], [IMAGE], {"patch_size": (8, 16)}, "as wide as high.*augment=False"),
         ([IMAGE], [IMAGE], {"batch_size": 0}, "batch_size of 1 or more, got 0"),
-        ([IMAGE], [HOLES], {}, "NaN or infinite ones in the true image of pair 0"),
-        ([IMAGE + 1j], [IMAGE], {}, "complex.*in the raw image of pair 0"),
+        ([IMAGE], [HOLES], {}, "pair 0: .*NaN or infinite ones in the true image"),
+        ([IMAGE + 1j], [IMAGE], {}, "pair 0: .*complex.*in the raw image"),
     ],
 )
 def test_bad_pairs_are_refused(raw, truth, arguments, message) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=message):
         PairedPatches(raw, truth, **{"patch_size": (16, 16), **arguments})
+
+
+def test_images_from_files_are_taken_as_they_are_and_named_in_errors(tmp_path: Path) -> None:
+    for name in ("raw.tif", "truth.tif"):
+        write_tiff(tmp_path / name, np.eye(16, dtype=np.uint16), axes="YX")
+    raw, truth = read_pair(tmp_path / "raw.tif", tmp_path / "truth.tif")
+    patches = PairedPatches([raw], [truth], patch_size=(16, 16))
+    assert patches.batch(0)[0].shape == (16, 1, 16, 16)
+    with pytest.raises(ValueError, match=r"raw\.tif: Expected an image of at least one patch"):
+        PairedPatches([raw], [truth], patch_size=(32, 32))

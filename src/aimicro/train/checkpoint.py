@@ -8,8 +8,6 @@ Used in chapter 6, *Denoising*.
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +19,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 import aimicro
+from aimicro._files import replacing
 from aimicro.train.patches import Normalisation
 
 FORMAT_VERSION = 1
@@ -137,7 +136,9 @@ def write_checkpoint(
     tensors = {f"weights.{name}": tensor for name, tensor in weights.items()}
     tensors |= {f"training.{name}": tensor for name, tensor in (training or {}).items()}
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    _write_aside(Path(path), save(plain, metadata={"aimicro": json.dumps(header)}))
+    content = save(plain, metadata={"aimicro": json.dumps(header)})
+    with replacing(Path(path)) as file:
+        file.write(content)
 
 
 def read_checkpoint(
@@ -182,17 +183,3 @@ def _check_header(path: Path, header: dict[str, Any], architecture: type[nn.Modu
             f"{path}: expected weights of {architecture.__name__}, got weights of {name}. Load "
             "them with that class."
         )
-
-
-def _write_aside(path: Path, content: bytes) -> None:
-    """Write next to `path`, then move into place: a killed run leaves the old file whole."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

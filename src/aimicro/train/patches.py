@@ -10,6 +10,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from aimicro.io import TiffImage
+
 Array = NDArray[np.float32]
 
 
@@ -61,7 +63,8 @@ class PairedPatches:
     ----------
     raw, truth
         Images `(Y, X)` or volumes `(Z, Y, X)`, as many of one as of the other, in the same unit
-        (for example photons). They may differ in size from pair to pair.
+        (for example photons). They may differ in size from pair to pair. Arrays, or what
+        `aimicro.io.read_tiff` returns, whose file an error message then names.
     patch_size
         Size of a patch, one number for each axis, in pixels.
     batch_size
@@ -95,8 +98,8 @@ class PairedPatches:
 
     def __init__(
         self,
-        raw: Sequence[ArrayLike] | NDArray[np.generic],
-        truth: Sequence[ArrayLike] | NDArray[np.generic],
+        raw: Sequence[ArrayLike | TiffImage] | NDArray[np.generic],
+        truth: Sequence[ArrayLike | TiffImage] | NDArray[np.generic],
         *,
         patch_size: tuple[int, ...] = (64, 64),
         batch_size: int = 16,
@@ -104,8 +107,9 @@ class PairedPatches:
         normalisation: Normalisation | None = None,
         seed: int = 0,
     ) -> None:
-        raws, truths = [np.asarray(image) for image in raw], [np.asarray(image) for image in truth]
-        _check_pairs(raws, truths, patch_size)
+        raws, truths = [_array(image) for image in raw], [_array(image) for image in truth]
+        names = [getattr(image, "name", f"pair {index}") for index, image in enumerate(raw)]
+        _check_pairs(raws, truths, names, patch_size)
         if batch_size < 1:
             raise ValueError(f"Expected a batch_size of 1 or more, got {batch_size}.")
         square = patch_size[-1] == patch_size[-2]
@@ -144,8 +148,15 @@ class PairedPatches:
         return raw, truth
 
 
+def _array(image: ArrayLike | TiffImage) -> NDArray[np.generic]:
+    return np.asarray(image.data if isinstance(image, TiffImage) else image)
+
+
 def _check_pairs(
-    raws: list[NDArray[np.generic]], truths: list[NDArray[np.generic]], patch_size: tuple[int, ...]
+    raws: list[NDArray[np.generic]],
+    truths: list[NDArray[np.generic]],
+    names: list[str],
+    patch_size: tuple[int, ...],
 ) -> None:
     if len(patch_size) not in (2, 3) or min(patch_size) < 1:
         raise ValueError(f"Expected a patch_size of 2 or 3 positive numbers, got {patch_size}.")
@@ -154,25 +165,25 @@ def _check_pairs(
             f"Expected as many raw as true images, got {len(raws)} and {len(truths)}. "
             "Every raw image needs its partner."
         )
-    for index, (raw, truth) in enumerate(zip(raws, truths, strict=True)):
+    for name, raw, truth in zip(names, raws, truths, strict=True):
         if raw.shape != truth.shape:
             raise ValueError(
-                f"Expected a raw and a true image of one shape, got {raw.shape} and {truth.shape} "
-                f"in pair {index}. Crop or register the pair first."
+                f"{name}: Expected a raw and a true image of one shape, got {raw.shape} and "
+                f"{truth.shape}. Crop or register the pair first."
             )
         if raw.ndim != len(patch_size):
             raise ValueError(
-                f"Expected images with {len(patch_size)} axes for patches of {patch_size}, got "
-                f"shape {raw.shape} in pair {index}. Choose another patch_size or axis."
+                f"{name}: Expected an image with {len(patch_size)} axes for patches of "
+                f"{patch_size}, got shape {raw.shape}. Choose another patch_size or axis."
             )
         if any(size < patch for size, patch in zip(raw.shape, patch_size, strict=True)):
             raise ValueError(
-                f"Expected images of at least one patch, {patch_size}, got {raw.shape} in pair "
-                f"{index}. Choose smaller patches or leave this image out."
+                f"{name}: Expected an image of at least one patch, {patch_size}, got {raw.shape}. "
+                "Choose smaller patches or leave this image out."
             )
-        for name, image in (("raw", raw), ("true", truth)):
+        for kind, image in (("raw", raw), ("true", truth)):
             if np.iscomplexobj(image) or not np.isfinite(image).all():
                 raise ValueError(
-                    f"Expected real, finite pixels, got complex, NaN or infinite ones in the "
-                    f"{name} image of pair {index}. Replace them or leave this pair out."
+                    f"{name}: Expected real, finite pixels, got complex, NaN or infinite ones "
+                    f"in the {kind} image. Replace them or leave this pair out."
                 )
