@@ -20,6 +20,11 @@ CLEAN = RNG.random((4, 32, 32)).astype(np.float32)
 NOISY = CLEAN + RNG.normal(0, 0.1, CLEAN.shape).astype(np.float32)
 
 
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    torch.manual_seed(0)
+
+
 class Line(torch.nn.Module):
     """The smallest network: one slope and one intercept for all pixels."""
 
