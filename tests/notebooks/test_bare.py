@@ -110,7 +110,7 @@ def test_notebook_runs_in_an_empty_folder(notebook: Path, bare_python: Path, tmp
         )
         while process.poll() is None:
             peak = max(peak, memory_of_children(process))
-            time.sleep(0.1)
+            time.sleep(0.25)
     seconds = time.monotonic() - start
     print(f"\n{notebook.stem}: {seconds:.0f} s, {peak / 1e9:.2f} GB")
     assert process.returncode == 0, log.read_text()[-4000:]
