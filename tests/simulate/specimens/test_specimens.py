@@ -11,7 +11,7 @@ from scipy.spatial.distance import pdist
 from skimage.measure import label, regionprops
 
 from aimicro.simulate import beads, filaments, nuclei
-from aimicro.simulate.specimens import _deposit, _worm_like_chains
+from aimicro.simulate.specimens._drawing import deposit, worm_like_chains
 
 
 def image_of(specimen):
@@ -94,7 +94,7 @@ class TestFilaments:
     @pytest.mark.parametrize("ndim", [2, 3])
     def test_tangents_forget_their_direction_as_a_worm_like_chain(self, ndim):
         persistence, step, n = 5.0, 0.05, 4000
-        chains = _worm_like_chains(
+        chains = worm_like_chains(
             np.random.default_rng(0).normal(size=(n, ndim)),
             length_um=5.0,
             step_um=step,
@@ -151,8 +151,8 @@ class TestFilaments:
         rng = np.random.default_rng(0)
         one, two = rng.uniform(-1, 20, (2, 500, 2))
         shape, weights = np.array([20, 20]), np.ones(500)
-        both = _deposit(np.concatenate([one, two]), np.ones(1000), shape)
-        apart = _deposit(one, weights, shape) + _deposit(two, weights, shape)
+        both = deposit(np.concatenate([one, two]), np.ones(1000), shape)
+        apart = deposit(one, weights, shape) + deposit(two, weights, shape)
         np.testing.assert_allclose(both, apart)
 
     def test_small_and_large_fields_are_equally_crowded(self):
