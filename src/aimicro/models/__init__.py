@@ -1,5 +1,6 @@
 """Networks of the book: one short file each, shapes at line ends."""
 
+from aimicro.models.rcan import RCAN
 from aimicro.models.unet import UNet
 
-__all__ = ["UNet"]
+__all__ = ["RCAN", "UNet"]
