@@ -42,7 +42,7 @@ class DataSet:
     citation : str
         What to cite when the images are used.
     doi : str
-        Digital object identifier of the original deposit.
+        Digital object identifier of the original deposit; empty if it has none.
     url : str
         Page of the copy that is fetched.
     caution : str
@@ -72,6 +72,17 @@ _DATA_SETS = {
         caution="The licence could not be confirmed at the deposit itself: ask there before you "
         "publish the images. The truth is a mean of 50 frames, and keeps about a seventh of the "
         "noise of one. The files do not tell the pixel size.",
+    ),
+    "psf_bead_measured": DataSet(
+        title="One fluorescent bead, a measured point spread function: 61 planes of 128 x 128 "
+        "pixels, uint16",
+        licence="MIT",
+        citation="Test data of pyCUDAdecon, copyright 2019 Talley Lambert, "
+        "https://github.com/tlambert03/pycudadecon",
+        doi="",
+        url="https://github.com/tlambert03/pycudadecon",
+        caution="The file tells neither the pixel size, nor the objective, nor the wavelength, nor "
+        "the size of the bead. Compare shapes, not lengths.",
     ),
 }
 
