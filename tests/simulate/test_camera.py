@@ -165,6 +165,19 @@ class TestPhotons:
         assert Camera().photons(counts)[0, 0] == pytest.approx((-2.5 - 0.05) / 0.8)
 
 
+class TestCounts:
+    def test_counts_are_the_mean_of_many_exposures(self):
+        camera = Camera(exposure_s=2.0, gain_counts_per_e=0.7)
+        photons = np.linspace(5, 500, 64).reshape(8, 8)
+        mean = camera.expose(np.broadcast_to(photons, (4000, 8, 8)), rng=0).mean(axis=0)
+        error = np.sqrt(camera.noise.gain * (camera.counts(photons) - 100) + 2) / np.sqrt(4000)
+        assert np.all(np.abs(mean - camera.counts(photons)) < 4.5 * error)
+
+    def test_photons_are_the_way_back(self):
+        camera, photons = Camera(), np.array([0.0, 3.5, 1000.0])
+        np.testing.assert_allclose(camera.photons(camera.counts(photons)), photons, atol=1e-4)
+
+
 class TestExpose:
     def test_repeats_bit_for_bit_with_the_same_seed(self):
         photons = np.full((32, 32), 20.0)

@@ -208,6 +208,24 @@ class Camera:
         dtype = np.min_scalar_type(self._highest_count)
         return np.clip(counts, 0, self._highest_count).astype(dtype)
 
+    def counts(self, photons: ArrayLike) -> NDArray[np.float32]:
+        r"""Tell the counts that a pixel shows on average, if nothing is clipped.
+
+        .. math:: \bar y = o + K\,(\eta\,p + d\,t)
+
+        Parameters
+        ----------
+        photons : array_like
+            Expected photons in each pixel, of any shape.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32 counts of the same shape. :meth:`photons` is the way back.
+        """
+        electrons = self.quantum_efficiency * np.asarray(photons, dtype=float) + self.dark_charge_e
+        return (self.offset_counts + self.gain_counts_per_e * electrons).astype(np.float32)
+
     def photons(self, counts: ArrayLike) -> NDArray[np.float32]:
         r"""Estimate the photons that gave these counts.
 
