@@ -60,7 +60,7 @@ def deposit(
     return image.reshape(padded)[(slice(1, -1),) * len(padded)]
 
 
-def to_peak_1(image: NDArray[np.float64]) -> NDArray[np.float32]:
+def to_peak_1(image: NDArray[np.floating]) -> NDArray[np.float32]:
     """Scale the brightest pixel to 1."""
     return np.asarray(image / image.max(), dtype=np.float32)
 
@@ -95,3 +95,48 @@ def require_positive(**lengths_um: float) -> None:
     for name, value in lengths_um.items():
         if not (value > 0 and np.isfinite(value)):
             raise ValueError(f"Expected {name} above 0, got {value}. Give a length in micrometres.")
+
+
+def smooth_noise(
+    shape: Sequence[int],
+    spacing: NDArray[np.float64],
+    scale_um: float,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """Return Gaussian noise of mean 0 and variance 1, smooth over `scale_um`.
+
+    It is a sum of Gaussian bumps of random height on a grid as wide as they are, so that it costs
+    the same for large scales as for small ones. Its correlation is ``exp(-(d / 2 scale_um)**2)``.
+    """
+    bases = []
+    for size, step in zip(shape, spacing, strict=True):
+        position = step * np.arange(size)
+        centre = scale_um * np.arange(-3, np.ceil(position[-1] / scale_um) + 4)
+        basis = np.exp(-(((position[:, None] - centre) / scale_um) ** 2) / 2)
+        bases.append(basis / np.sqrt((basis**2).sum(axis=1, keepdims=True)))
+    noise = rng.normal(size=[basis.shape[1] for basis in bases]).astype(np.float32)
+    for basis in reversed(bases):  # each product smooths the last axis and brings it to the front
+        noise = np.moveaxis(noise @ basis.T.astype(np.float32), -1, 0)
+    return np.ascontiguousarray(noise)
+
+
+def jittered_lattice(
+    extent: NDArray[np.float64], pitch_um: float, jitter: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Scatter points evenly over a field, ``(n, ndim)`` in µm, about `pitch_um` apart.
+
+    Rows and layers are shifted by half a pitch against each other, as in the closest packing, and
+    each point is then moved by up to `jitter` pitches along each axis.
+    """
+    counts = np.maximum(np.round(extent / pitch_um), 1).astype(int)
+    index = np.stack(np.meshgrid(*map(np.arange, counts), indexing="ij"), axis=-1)
+    index = index.reshape(-1, len(extent))
+    places = index + 0.25
+    places[:, 1:] += 0.5 * (index[:, :-1] % 2)
+    places += rng.uniform(-jitter, jitter, size=places.shape)
+    return np.asarray(places / counts * extent)
+
+
+def as_field(extent: NDArray[np.float64]) -> str:
+    """Write the size of a field for a message."""
+    return " × ".join(f"{e:g}" for e in extent) + " µm"

@@ -1,0 +1,205 @@
+"""Branched cells beside a bright skin: a case that is hard to segment."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aimicro.simulate.specimens._branching import BASE_UM, branching_cells, draw_cell
+from aimicro.simulate.specimens._drawing import (
+    as_field,
+    require_positive,
+    smooth_noise,
+    spacing_um,
+    whole_number,
+)
+from aimicro.simulate.specimens._tubes import coverage
+
+CELL_BRIGHTNESS = (0.6, 1.0)  # from the dimmest cell to the brightest
+
+
+class Tissue(NamedTuple):
+    """What :func:`tissue` returns: all light, the cells by number, and the skin apart."""
+
+    image: NDArray[np.float32]
+    """Cells and skin together: background 0, brightest pixel 1."""
+    labels: NDArray[np.int32]
+    """0 for background and skin, ``1 … n`` for the cells."""
+    skin: NDArray[np.float32]
+    """The skin alone; its mask is ``skin > 0``, and the cells alone are ``image - skin``."""
+
+
+def tissue(
+    shape: Sequence[int],
+    *,
+    pixel_size_um: float | Sequence[float] = 0.5,
+    n: int = 8,
+    soma_radius_um: float = 4.0,
+    skin_um: float = 6.0,
+    skin_brightness: float = 1.0,
+    rng: np.random.Generator | int,
+) -> Tissue:
+    """Draw microglia-like cells below an autofluorescent skin, and label each cell.
+
+    A part of a round body is shown, such as the head of a fish larva. Its skin is a curved layer,
+    wavy, patchy and speckled, whose patches look much like cell bodies. Below it, each cell has a
+    soma with four to six processes that taper and branch. As microglia do, the cells keep their
+    distance: they touch neither each other nor the skin. Processes end before the border.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        ``(Y, X)`` or ``(Z, Y, X)`` in pixels.
+    pixel_size_um : float or sequence of float, default 0.5
+        Pixel size in µm, in the order of `shape`; one number if it is the same along all axes.
+    n : int, default 8
+        Number of cells.
+    soma_radius_um : float, default 4
+        Radius of a soma in µm. Processes are up to 2.4 µm wide, 0.8 µm at their tips, and reach
+        about 20 µm from the soma where they have room.
+    skin_um : float, default 6
+        Thickness of the skin in µm.
+    skin_brightness : float, default 1
+        Mean brightness of the skin, as a multiple of that of a soma; 0 leaves the skin away.
+    rng : numpy.random.Generator or int
+        Source of randomness, or its seed.
+
+    Returns
+    -------
+    Tissue
+        Named tuple ``(image, labels, skin)`` of images of `shape`: float32, int32, float32.
+
+    Raises
+    ------
+    ValueError
+        If `n` cells do not fit, `skin_brightness` is negative, or for the reasons given at
+        :func:`filaments`.
+
+    Notes
+    -----
+    A pixel holds the mean over its volume, so that a process thinner than a pixel is dim. Pixels
+    that a cell fills by half belong to it, and so do those on the axes of its processes: every
+    cell is in one piece.
+
+    Used in chapter 1, *One sample, many microscopes*.
+
+    Examples
+    --------
+    >>> image, labels, skin = tissue((256, 256), n=4, rng=0)
+    >>> np.unique(labels).tolist(), bool((skin[labels > 0] > 0).any())
+    ([0, 1, 2, 3, 4], False)
+    """
+    spacing = spacing_um(shape, pixel_size_um)
+    n = whole_number(n)
+    require_positive(soma_radius_um=soma_radius_um, skin_um=skin_um)
+    if not (skin_brightness >= 0 and np.isfinite(skin_brightness)):
+        raise ValueError(
+            f"Expected skin_brightness from 0 up, got {skin_brightness}. "
+            f"Give 1 for a skin as bright as the cells."
+        )
+    rng = np.random.default_rng(rng)
+    body = _Body(shape, spacing, skin_um, rng)
+    somata = _somata(n, soma_radius_um, body, rng)
+    pieces = branching_cells(somata, soma_radius_um, _territories(somata, body), rng)
+
+    cells = np.zeros(shape, np.float32)
+    labels = np.zeros(shape, np.int32)
+    for cell in range(n):
+        box, filled, inside = draw_cell(pieces.of(cell), shape, spacing)
+        cells[box] += np.float32(rng.uniform(*CELL_BRIGHTNESS)) * filled
+        labels[box][inside] = cell + 1
+    cells *= np.clip(1 + 0.12 * smooth_noise(shape, spacing, 0.8, rng), 0.5, 1.5)
+    skin = np.float32(skin_brightness * np.mean(CELL_BRIGHTNESS)) * _skin(body, rng)
+    image = cells + skin
+    peak = image.max()
+    return Tissue(image / peak, labels, skin / peak)
+
+
+class _Body:
+    """A round body of which the field shows a part, and the skin on it."""
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        spacing: NDArray[np.float64],
+        skin_um: float,
+        rng: np.random.Generator,
+    ):
+        self.shape, self.spacing, self.skin_um = shape, spacing, skin_um
+        self.band_um = 1.5 * skin_um  # wide enough for the waves of the skin; free of cells
+        self.last = spacing * (np.asarray(shape) - 1)
+        height, width = self.last[-2:]
+        angle = rng.uniform(0, 2 * np.pi)
+        self.radius = 0.8 * float(np.hypot(height, width))
+        # The surface crosses the field at about a third of its side from the middle.
+        shift = self.radius - 0.36 * min(height, width)
+        self.centre = self.last / 2
+        self.centre[-2:] += shift * np.array([np.sin(angle), np.cos(angle)])
+        if len(shape) == 3:
+            self.centre[0] = self.last[0]  # the upper planes cut the body where it is narrower
+
+    def depth(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how deep points in µm lie below the surface."""
+        return np.asarray(self.radius - np.linalg.norm(points - self.centre, axis=-1))
+
+
+def _somata(n: int, radius_um: float, body: _Body, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Place the cell bodies below the skin, each of them away from the others."""
+    margin = np.minimum(radius_um, body.last / 2)  # a stack may be thinner than a soma
+    pixel = body.spacing.max()
+    somata = np.empty((0, len(body.shape)))
+    while len(somata) < n:
+        points = rng.uniform(margin, body.last - margin, size=(100, len(body.shape)))
+        points = points[body.depth(points) > body.band_um + 1.5 * radius_um + pixel]
+        apart = np.linalg.norm(points[:, None] - somata, axis=-1).min(axis=1, initial=1e9)
+        room = apart > 3 * radius_um + 2 * pixel
+        if not room.any():
+            raise ValueError(
+                f"Expected room for n={n} cells with a soma of {radius_um:g} µm below the skin, in "
+                f"a field of {as_field(body.spacing * body.shape)}, got room for {len(somata)}. "
+                f"Ask for fewer cells or a larger field."
+            )
+        far = np.flatnonzero(apart >= 0.4 * apart.max())
+        somata = np.concatenate([somata, points[rng.choice(far)][None]])
+    return somata
+
+
+def _territories(
+    somata: NDArray[np.float64], body: _Body
+) -> Callable[[NDArray[np.float64], NDArray[np.int_]], NDArray[np.bool_]]:
+    """Return the rule where a process may be: in the field, below the skin, nearest to its soma."""
+    margin = BASE_UM + 1.5 * body.spacing.max()
+
+    def allowed(points: NDArray[np.float64], owner: NDArray[np.int_]) -> NDArray[np.bool_]:
+        inside = np.all((points >= 0) & (points <= body.last), axis=-1)
+        inside &= body.depth(points) > body.band_um + margin
+        distance = np.linalg.norm(points[:, :, None] - somata, axis=-1)
+        mine = np.arange(len(somata)) == owner[:, None, None]
+        own = distance.min(axis=-1, where=mine, initial=np.inf)
+        others = distance.min(axis=-1, where=~mine, initial=np.inf)
+        # Half of the difference is at most the distance to the border between two territories.
+        return np.asarray(inside & ((others - own) / 2 > margin))
+
+    return allowed
+
+
+def _skin(body: _Body, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return the skin, with a mean brightness of 1."""
+    shape, spacing = body.shape, body.spacing
+    squared = np.zeros(shape, np.float32)
+    for axis, middle in enumerate(body.centre):
+        offset = (spacing[axis] * np.arange(shape[axis]) - middle).astype(np.float32)
+        squared += (offset**2).reshape(-1, *(1,) * (len(shape) - 1 - axis))
+    waves = 0.1 * np.clip(smooth_noise(shape, spacing, 1.5 * body.skin_um, rng), -2.5, 2.5)
+    from_middle = np.abs(
+        np.float32(body.radius - body.band_um / 2)
+        - np.sqrt(squared)
+        + np.float32(body.skin_um) * waves
+    )
+    depth = np.float32(body.skin_um / 2) - from_middle
+    layer = coverage(depth, float(spacing.min()))
+    patches = np.clip(smooth_noise(shape, spacing, 3.0, rng), -2, 2)
+    speckles = np.clip(smooth_noise(shape, spacing, 0.9, rng), -2, 2)
+    skin = layer * np.exp(np.float32(0.45) * patches + np.float32(0.3) * speckles)
+    return np.asarray(skin * (layer.sum() / max(skin.sum(), np.float32(1e-9))), np.float32)
