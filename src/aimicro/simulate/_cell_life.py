@@ -1,0 +1,304 @@
+"""How the cells of a movie live from frame to frame, and how they are drawn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+
+_ROUNDED_AREA = 0.6  # of its area (in 3D: volume) is what a cell keeps when it rounds up
+_ROUNDING_MIN = 5.0  # time constant of rounding up, and of spreading afterwards
+_FLASH_GAIN = 1.5  # light that a flash adds, in units of the light of the resting cell
+_MARGIN = 4.0  # hidden border around the field where cells wait to enter, in cell radii
+_WAVES = 16  # plane waves whose sum is the texture of a cell
+
+
+@dataclass(frozen=True)
+class Life:
+    """How cells live; see :func:`dividing_cells`."""
+
+    frame_interval_s: float
+    radius_um: float
+    speed_um_per_min: float
+    persistence_min: float
+    division_time_min: float
+    mitosis_min: float
+    flash_rate_per_cell_hour: float
+    flash_decay_min: float
+
+    def __post_init__(self) -> None:
+        may_be_0 = ("speed_um_per_min", "flash_rate_per_cell_hour")
+        for name, value in vars(self).items():
+            allowed = np.isfinite(value) or name == "division_time_min"
+            if not (allowed and (value > 0 or (value == 0 and name in may_be_0))):
+                raise ValueError(
+                    f"Expected {name} {'from 0 up' if name in may_be_0 else 'above 0'}, "
+                    f"got {value}. Look up its unit in help(dividing_cells)."
+                )
+        shortest = 4 * max(self.mitosis_min, self.dt_min)
+        if self.division_time_min < shortest:
+            raise ValueError(
+                f"Expected division_time_min of at least {shortest:g}, four times the longer of "
+                f"mitosis_min={self.mitosis_min:g} and the {self.dt_min:g} min between frames, got "
+                f"{self.division_time_min}. Let cells live longer, or shorten the others."
+            )
+
+    @property
+    def dt_min(self) -> float:
+        return self.frame_interval_s / 60
+
+
+Cells = NDArray[Any]  # a structured array, one row a cell
+
+
+def _record(ndim: int) -> np.dtype[np.void]:
+    """Say what is known of a cell."""
+    return np.dtype(
+        [
+            ("name", np.int32),  # from birth to division, also out of sight
+            ("mother", np.int32),
+            ("centre", float, ndim),  # µm
+            ("velocity", float, ndim),  # µm/min
+            ("size", float),  # radius at birth to the power ndim
+            ("phase", float),  # from 0 at birth to 1 at division
+            ("cycle_min", float),
+            ("mitotic", bool),
+            ("rounded", float),  # from 0 to 1
+            ("concentration", float),  # of fluorophore, when spread
+            ("glow", float),  # what a flash adds, as a part of the resting light
+            ("flashes", bool),  # a flash starts in this frame
+            ("axes", float, (ndim, ndim)),
+            ("stretch", float, ndim),
+            ("outline_waves", float, (ndim, 3)),
+            ("outline_phases", float, 3),
+            ("texture_waves", float, (ndim, _WAVES)),
+            ("texture_phases", float, _WAVES),
+        ]
+    )
+
+
+def _new_cells(count: int, ndim: int, life: Life, rng: np.random.Generator) -> Cells:
+    """Draw all that a cell does not inherit."""
+    cells = np.zeros(count, _record(ndim))
+    cells["velocity"] = rng.normal(scale=life.speed_um_per_min / np.sqrt(ndim), size=(count, ndim))
+    # The gamma distribution with this shape has a spread of 10 % and is never negative.
+    cells["cycle_min"] = life.division_time_min * rng.gamma(100, 1 / 100, size=count)
+    cells["axes"] = np.linalg.qr(rng.normal(size=(count, ndim, ndim))).Q
+    stretch = rng.uniform(-0.16, 0.16, size=(count, ndim))
+    cells["stretch"] = np.exp(stretch - stretch.mean(axis=1, keepdims=True))
+    # Plane waves on the unit circle or sphere are smooth, and the same formula in 2D and 3D.
+    cells["outline_waves"] = rng.normal(scale=2, size=(count, ndim, 3))
+    cells["outline_phases"] = rng.uniform(0, 2 * np.pi, size=(count, 3))
+    cells["texture_waves"] = rng.normal(scale=10, size=(count, ndim, _WAVES))
+    cells["texture_phases"] = rng.uniform(0, 2 * np.pi, size=(count, _WAVES))
+    return cells
+
+
+def settle(n: int, field_um: NDArray[np.float64], life: Life, rng: np.random.Generator) -> Cells:
+    """Put `n` cells into the field, and about as many per area around it, without overlap."""
+    world = _world(field_um, life)
+    extent, ndim = field_um[1] - field_um[0], field_um.shape[1]
+    around = rng.poisson(n * (np.prod((world[1] - world[0]) / extent) - 1))
+    cells = _new_cells(n + around, ndim, life, rng)
+    cells["name"] = np.arange(1, len(cells) + 1)
+    if np.isfinite(life.division_time_min):
+        # In a growing culture young cells are more frequent: the density of ages is 2^(1 - phase).
+        cells["phase"] = -np.log2(1 - rng.random(len(cells)) / 2)
+    else:
+        cells["phase"] = 0.5
+    cells["size"] = (life.radius_um * rng.uniform(0.95, 1.05, len(cells))) ** ndim / np.sqrt(2)
+    cells["concentration"] = rng.uniform(0.2, 0.32, len(cells))
+    cells["mitotic"] = cells["phase"] >= 1 - life.mitosis_min / cells["cycle_min"]
+    cells["rounded"] = cells["mitotic"]
+
+    radii = _radii(cells)
+    placed: list[int] = []
+    for i in range(len(cells)):
+        for _ in range(300):
+            centre = rng.uniform(*(field_um if i < n else world))
+            if i >= n and np.all((centre > field_um[0]) & (centre < field_um[1])):
+                continue
+            apart = np.linalg.norm(cells["centre"][placed] - centre, axis=1)
+            if np.all(apart > radii[placed] + radii[i]):
+                cells["centre"][i] = centre
+                placed.append(i)
+                break
+        if i < n and len(placed) <= i:  # around the field, one less does not matter
+            raise ValueError(
+                f"Expected room for n={n} cells of radius {life.radius_um:g} µm in a field of "
+                f"{' × '.join(f'{e:g}' for e in extent)} µm, got room for {i}. "
+                f"Ask for fewer or smaller cells, or for a larger field."
+            )
+    return cells[placed]
+
+
+def _world(field_um: NDArray[np.float64], life: Life) -> NDArray[np.float64]:
+    """Return the corners of the field with its hidden border."""
+    return field_um + _MARGIN * life.radius_um * np.array([[-1], [1]])
+
+
+def _measures(cells: Cells) -> NDArray[np.float64]:
+    """Return areas (volumes) as radius to the power of the number of axes."""
+    sizes: NDArray[np.float64] = cells["size"] * np.exp2(cells["phase"])
+    return sizes * (1 - (1 - _ROUNDED_AREA) * cells["rounded"])
+
+
+def _radii(cells: Cells) -> NDArray[np.float64]:
+    """Return the radius in µm of a disc (ball) as large as each cell."""
+    radii: NDArray[np.float64] = _measures(cells) ** (1 / cells["centre"].shape[1])
+    return radii
+
+
+def age(cells: Cells, field_um: NDArray[np.float64], life: Life, rng: np.random.Generator) -> None:
+    """Let the time between two frames pass, for all but the motion."""
+    mitosis = 1 - life.mitosis_min / cells["cycle_min"]
+    cells["phase"] += life.dt_min / cells["cycle_min"]
+    radii = _radii(cells)[:, None]
+    in_plane = np.arange(-field_um.shape[1], 0) >= -2  # daughters part along y and x alone
+    low, high = cells["centre"] - field_um[0], field_um[1] - cells["centre"]
+    inside = np.all(np.minimum(low, high) > radii * in_plane, axis=1)
+    outside = np.any(np.minimum(low, high) < -2 * radii, axis=1)
+    ready = cells["phase"] >= mitosis
+    waiting = ready & ~cells["mitotic"] & ~inside & ~outside
+    cells["phase"][waiting] = np.nextafter(mitosis[waiting], 0)
+    cells["mitotic"] = ready & ~waiting
+    cells["rounded"] += (cells["mitotic"] - cells["rounded"]) * -np.expm1(
+        -life.dt_min / _ROUNDING_MIN
+    )
+    chance = -np.expm1(-life.flash_rate_per_cell_hour * life.dt_min / 60)
+    cells["flashes"] = (rng.random(len(cells)) < chance) & ~cells["mitotic"]
+    cells["glow"] *= np.exp(-life.dt_min / life.flash_decay_min)
+    cells["glow"] += _FLASH_GAIN * cells["flashes"]
+
+
+def divide(cells: Cells, life: Life, rng: np.random.Generator) -> Cells:
+    """Replace each cell whose time has come by its two daughters."""
+    due = cells["phase"] >= 1
+    mothers = np.repeat(cells[due], 2)
+    ndim = cells["centre"].shape[1]
+    daughters = _new_cells(len(mothers), ndim, life, rng)
+    for inherited in ("centre", "rounded", "concentration", "glow"):
+        daughters[inherited] = mothers[inherited]
+    daughters["mother"] = mothers["name"]
+    daughters["name"] = cells["name"].max() + 1 + np.arange(len(mothers))
+    share = rng.uniform(0.46, 0.54, size=len(mothers) // 2)
+    daughters["size"] = 2 * mothers["size"] * np.stack([share, 1 - share], axis=1).ravel()
+    daughters["phase"] = (mothers["phase"] - 1) * mothers["cycle_min"] / daughters["cycle_min"]
+
+    angle = np.repeat(rng.uniform(0, 2 * np.pi, size=len(share)), 2)
+    angle[1::2] += np.pi
+    apart = np.stack([np.sin(angle), np.cos(angle)], axis=1)
+    daughters["centre"][:, -2:] += _radii(daughters)[:, None] * apart
+    return np.concatenate([cells[~due], daughters])
+
+
+def move(cells: Cells, field_um: NDArray[np.float64], life: Life, rng: np.random.Generator) -> None:
+    """Walk for the time between two frames, turn a little, and make room for each other."""
+    _walk(cells, life, rng)
+    # Who leaves the hidden border comes back on its other side, so that the density stays.
+    low, high = _world(field_um, life)
+    cells["centre"] = low + np.mod(cells["centre"] - low, high - low)
+    kick = rng.normal(scale=0.05 * np.sqrt(life.dt_min), size=cells["axes"].shape)
+    q, r = np.linalg.qr(cells["axes"] + kick)
+    cells["axes"] = q * np.sign(np.diagonal(r, axis1=-2, axis2=-1))[:, None]
+    _make_room(cells)
+
+
+def _walk(cells: Cells, life: Life, rng: np.random.Generator) -> None:
+    """Take one exact step of the Ornstein–Uhlenbeck process, however long the interval is."""
+    shape = cells["centre"].shape
+    persistence, x = life.persistence_min, life.dt_min / life.persistence_min
+    keep = np.exp(-x)
+    variance = life.speed_um_per_min**2 / shape[1]
+    of_velocity = variance * (1 - keep**2)
+    of_both = variance * persistence * (1 - keep) ** 2
+    of_step = variance * persistence**2 * (2 * x - 3 + 4 * keep - keep**2)
+
+    slope = persistence * (1 - keep) / (1 + keep)  # of_both / of_velocity
+    rest = max(of_step - slope * of_both, 0)  # rounding may leave it below 0 when x is tiny
+    kick = rng.normal(scale=np.sqrt(of_velocity), size=shape)
+    step = persistence * (1 - keep) * cells["velocity"] + slope * kick
+    step += rng.normal(scale=np.sqrt(rest), size=shape)
+    cells["velocity"] = keep * cells["velocity"] + kick
+    cells["centre"] += (1 - cells["rounded"])[:, None] * step
+
+
+def _make_room(cells: Cells) -> None:
+    """Push overlapping cells apart, little by little; rounded ones hardly give way."""
+    radii, mobility = _radii(cells), 1 - 0.9 * cells["rounded"]
+    for _ in range(10):
+        pairs = KDTree(cells["centre"]).query_pairs(2 * radii.max(), output_type="ndarray")
+        i, j = pairs.T
+        line = cells["centre"][j] - cells["centre"][i]
+        distance = np.maximum(np.linalg.norm(line, axis=1), 1e-9)
+        overlap = np.maximum(radii[i] + radii[j] - distance, 0)
+        push = (overlap / distance / (mobility[i] + mobility[j]))[:, None] * line
+        np.subtract.at(cells["centre"], i, mobility[i, None] * push)
+        np.add.at(cells["centre"], j, mobility[j, None] * push)
+
+
+class _Body(NamedTuple):
+    """A cell on the pixels around it."""
+
+    box: tuple[slice, ...]
+    offset: NDArray[np.float64]  # (…, ndim), from the centre, 1 at the mean outline
+    depth_um: NDArray[np.float64]  # under the outline, negative outside
+
+
+def draw(
+    cells: Cells, spacing: NDArray[np.float64], shape: Sequence[int]
+) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Draw a frame: fluorophores, and names for labels."""
+    deepest, second = np.full((2, *shape), -np.inf)
+    names = np.zeros(shape, np.int32)
+    bodies = [_body(cell, spacing, shape) for cell in cells]
+    for cell, body in zip(cells, bodies, strict=True):
+        if body is not None:
+            deep, next_deep = deepest[body.box], second[body.box]
+            names[body.box][body.depth_um > np.maximum(deep, 0)] = cell["name"]
+            np.maximum(next_deep, np.minimum(deep, body.depth_um), out=next_deep)
+            np.maximum(deep, body.depth_um, out=deep)
+
+    image = np.zeros(shape)
+    brightness = cells["concentration"] * (1 + cells["glow"])
+    brightness /= 1 - (1 - _ROUNDED_AREA) * cells["rounded"]
+    for cell, bright, body in zip(cells, brightness, bodies, strict=True):
+        if body is not None:
+            # Between two cells the border runs where both are equally deep.
+            deep = deepest[body.box]
+            rival = np.where(body.depth_um >= deep, second[body.box], deep)
+            depth_um = np.minimum(body.depth_um, (body.depth_um - rival) / 2)
+            coverage = np.clip(0.5 + depth_um / spacing.min(), 0, 1)
+            covered = coverage > 0
+            texture = _texture(cell, body.offset[covered])
+            image[body.box][covered] += bright * coverage[covered] * texture
+    return image, names
+
+
+def _body(cell: Any, spacing: NDArray[np.float64], shape: Sequence[int]) -> _Body | None:
+    """Return the body of a cell, or nothing if it is out of sight."""
+    radius = _radii(cell[None])[0]
+    reach = 1.5 * radius + spacing
+    first = np.maximum(np.floor((cell["centre"] - reach) / spacing), 0).astype(int)
+    last = np.ceil((cell["centre"] + reach) / spacing).astype(int)
+    last = np.minimum(last, np.asarray(shape) - 1)
+    if np.any(first > last):
+        return None
+    pixels = np.stack(np.meshgrid(*map(np.arange, first, last + 1), indexing="ij"), axis=-1)
+    irregular = 1 - cell["rounded"]
+    half_axes = radius * cell["stretch"] ** irregular
+    offset = (pixels * spacing - cell["centre"]) @ cell["axes"] / half_axes
+    distance = np.linalg.norm(offset, axis=-1)
+    direction = offset / np.maximum(distance, 1e-9)[..., None]
+    waves = np.cos(direction @ cell["outline_waves"] + cell["outline_phases"]).sum(axis=-1)
+    outline = 1 + 0.05 * irregular * waves
+    return _Body(tuple(map(slice, first, last + 1)), offset, radius * (outline - distance))
+
+
+def _texture(cell: Any, offset: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return smooth clumps around 1, above 0, that move, turn and grow with the cell."""
+    waves = np.cos(offset @ cell["texture_waves"] + cell["texture_phases"]).sum(axis=-1)
+    texture: NDArray[np.float64] = np.exp(0.2 * np.sqrt(2 / _WAVES) * waves)
+    return texture

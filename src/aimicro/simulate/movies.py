@@ -1,0 +1,342 @@
+"""Cells that move, divide, enter and leave: movies with the lineage that made them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aimicro.simulate._cell_life import Cells, Life, age, divide, draw, move, settle
+from aimicro.simulate.specimens._drawing import spacing_um, whole_number
+
+
+class Track(NamedTuple):
+    """One line of a lineage table as in the Cell Tracking Challenge; frames count from 0."""
+
+    label: int
+    """Value of the cell in the label images."""
+    begin: int
+    """First frame with this label."""
+    end: int
+    """Last frame with this label, inclusive."""
+    parent: int
+    """Label of the mother, or 0 if the cell was there from the start or came from outside."""
+
+
+class Division(NamedTuple):
+    """A mother and what became of her."""
+
+    frame: int
+    """First frame of the daughters; the mother was last seen in the frame before."""
+    mother: int
+    """Label of the mother."""
+    daughters: tuple[int, int]
+    """Labels of the daughters."""
+
+
+class Event(NamedTuple):
+    """Something rare, and when it is to be seen."""
+
+    frame: int
+    """Frame in which it starts."""
+    label: int
+    """Label of the cell."""
+    kind: Literal["mitosis", "flash"]
+    """What happens: the cell is rounded and bright, or lights up and fades."""
+    end: int
+    """Last frame of it, inclusive; a flash ends when 5 % of it are left, or with its track."""
+
+
+@dataclass(frozen=True, eq=False)
+class Movie:
+    """A movie of cells together with all that there is to know about it.
+
+    Used in chapter 1, *One sample, many microscopes*.
+    """
+
+    images: NDArray[np.float32]
+    """``(T, Y, X)`` or ``(T, Z, Y, X)`` amounts of fluorophore, bleaching included."""
+    labels: NDArray[np.int32]
+    """Label images of the same shape, 0 for background; a label is one track over time."""
+    lineage: list[Track]
+    """All tracks, in the order of their labels ``1, 2, …``."""
+    tracks: NDArray[np.float64]
+    """A row ``label, frame, [z,] y, x`` for each cell in each frame, sorted, as napari takes it.
+
+    The centre is in µm from that of the first pixel, and may lie outside the field."""
+    events: list[Event]
+    """Mitoses and flashes, sorted by frame."""
+    pixel_size_um: tuple[float, ...]
+    """Pixel size in µm along ``[z,] y, x``."""
+    frame_interval_s: float
+    """Time from one frame to the next in seconds."""
+    bleaching: NDArray[np.float64]
+    """``(T,)`` part of the fluorophores that still shine; `images` are already multiplied by it."""
+
+    @property
+    def times_s(self) -> NDArray[np.float64]:
+        """``(T,)`` time of each frame in seconds."""
+        return np.arange(len(self.images)) * np.float64(self.frame_interval_s)
+
+    @property
+    def divisions(self) -> list[Division]:
+        """All divisions, sorted by frame."""
+        daughters: dict[tuple[int, int], list[int]] = {}
+        for track in self.lineage:
+            if track.parent:
+                daughters.setdefault((track.begin, track.parent), []).append(track.label)
+        return [Division(*key, (pair[0], pair[1])) for key, pair in daughters.items()]
+
+    def lineage_table(self) -> str:
+        """Write the lineage as the text of a ``man_track.txt``.
+
+        Returns
+        -------
+        str
+            A line ``label begin end parent`` for each track, as the Cell Tracking Challenge and
+            the tools that follow it read it.
+        """
+        return "".join(f"{t.label} {t.begin} {t.end} {t.parent}\n" for t in self.lineage)
+
+
+def bleaching(frames: int, *, half_life_frames: float) -> NDArray[np.float64]:
+    r"""Tell what part of the fluorophores still shines in each frame.
+
+    .. math:: b_t = 2^{-t / h}
+
+    Parameters
+    ----------
+    frames : int
+        Number of frames.
+    half_life_frames : float
+        Exposures :math:`h` after which half of the fluorophores are gone; infinite for none.
+        Frames count here and not minutes: the light of the exposures is what bleaches.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(T,)`` factors, 1 in the first frame.
+
+    Raises
+    ------
+    ValueError
+        If `frames` is no whole number from 1 up, or `half_life_frames` is not above 0.
+
+    Notes
+    -----
+    Used in chapter 1, *One sample, many microscopes*.
+
+    Examples
+    --------
+    >>> bleaching(5, half_life_frames=2).round(2).tolist()
+    [1.0, 0.71, 0.5, 0.35, 0.25]
+    """
+    if not (frames >= 1 and frames % 1 == 0):
+        raise ValueError(
+            f"Expected a whole number of frames from 1 up, got {frames}. Ask for one or more."
+        )
+    if not half_life_frames > 0:
+        raise ValueError(
+            f"Expected half_life_frames above 0, got {half_life_frames}. "
+            f"Give a number of frames, or infinity for no bleaching."
+        )
+    fading: NDArray[np.float64] = np.exp2(-np.arange(int(frames)) / half_life_frames)
+    return fading
+
+
+def dividing_cells(
+    frames: int,
+    shape: Sequence[int],
+    *,
+    pixel_size_um: float | Sequence[float] = 0.5,
+    n: int = 20,
+    radius_um: float = 5.0,
+    frame_interval_s: float = 300.0,
+    speed_um_per_min: float = 0.5,
+    persistence_min: float = 20.0,
+    division_time_min: float = 720.0,
+    mitosis_min: float = 30.0,
+    flash_rate_per_cell_hour: float = 0.05,
+    flash_decay_min: float = 10.0,
+    half_life_frames: float = np.inf,
+    rng: np.random.Generator | int,
+) -> Movie:
+    r"""Film nuclei-like cells that move, push each other aside, grow, divide, enter and leave.
+
+    Cells walk with persistence: their velocity forgets its direction after a while. Left alone,
+    a cell has after a time :math:`t` the mean squared displacement [1]_
+
+    .. math:: \langle |\Delta x|^2 \rangle = 2 S^2 P \left(t - P\,(1 - e^{-t/P})\right).
+
+    A cell doubles its size from one division to the next, exponentially in time. Before it
+    divides it rounds up and stands still, smaller and brighter, since the amount of fluorophore
+    stays; its two daughters share size and fluorophore, and spread again. Cells that
+    are not stopped by the edge of the movie therefore become :math:`2^{t/T}` times as many.
+
+    Parameters
+    ----------
+    frames : int
+        Number of frames T.
+    shape : sequence of int
+        ``(Y, X)`` or ``(Z, Y, X)`` of a frame in pixels.
+    pixel_size_um : float or sequence of float, default 0.5
+        Pixel size in µm, in the order of `shape`; one number if it is the same along all axes.
+    n : int, default 20
+        Cells with their centre in the field in frame 0. About as many per area wait around it.
+    radius_um : float, default 5
+        Radius in µm halfway from one division to the next, at least two pixels.
+    frame_interval_s : float, default 300
+        Time from one frame to the next in seconds.
+    speed_um_per_min : float, default 0.5
+        Speed :math:`S` in µm/min, root mean square.
+    persistence_min : float, default 20
+        Persistence time :math:`P` in minutes.
+    division_time_min : float, default 720
+        Mean time :math:`T` from one division to the next in minutes, with a spread of 10 %;
+        infinite for cells that neither grow nor divide. At least four times `mitosis_min` and the
+        frame interval.
+    mitosis_min : float, default 30
+        Minutes for which a mother is rounded before she divides.
+    flash_rate_per_cell_hour : float, default 0.05
+        Mean number of flashes per cell and hour. A flash starts sharply with its frame, like a
+        calcium transient, and makes the cell 2.5 times as bright.
+    flash_decay_min : float, default 10
+        Minutes after which a flash has decayed to 1/e.
+    half_life_frames : float, default infinite
+        Half-life of the fluorophores in frames, see :func:`bleaching`.
+    rng : numpy.random.Generator or int
+        Source of randomness, or its seed.
+
+    Returns
+    -------
+    Movie
+        Images, labels, lineage (in the style of the Cell Tracking Challenge [2]_), tracks and
+        events. Background is 0; resting cells are at 0.2 to 0.32 on average, cells in mitosis at
+        up to 0.53, and the brightest pixel of a flash is around 1. Edges are anti-aliased; there
+        is no blur and no noise in it yet.
+
+    Raises
+    ------
+    ValueError
+        If a number is outside its range, or `n` cells do not fit.
+
+    Notes
+    -----
+    A track is a cell for as long as it is seen: it ends when the cell leaves the field, and a
+    cell that comes back is a new track. Labels never overlap; where cells touch, they flatten
+    against each other. A cell cut by the edge of the field waits with its mitosis, so that both
+    daughters are seen; should crowding hide one of them all the same, both stay without a parent.
+    In 3D cells divide within the plane of the frame.
+
+    Used in chapter 1, *One sample, many microscopes*.
+
+    References
+    ----------
+    .. [1] G. E. Uhlenbeck, L. S. Ornstein, "On the theory of the Brownian motion", Physical Review
+       36, 823–841 (1930).
+    .. [2] V. Ulman et al., "An objective comparison of cell-tracking algorithms", Nature Methods
+       14, 1141–1152 (2017). https://doi.org/10.1038/nmeth.4473
+
+    Examples
+    --------
+    >>> movie = dividing_cells(20, (128, 128), n=6, rng=0)
+    >>> movie.images.shape
+    (20, 128, 128)
+    """
+    spacing = spacing_um(shape, pixel_size_um)
+    n = whole_number(n)
+    fading = bleaching(frames, half_life_frames=half_life_frames)
+    life = Life(
+        frame_interval_s=frame_interval_s,
+        radius_um=radius_um,
+        speed_um_per_min=speed_um_per_min,
+        persistence_min=persistence_min,
+        division_time_min=division_time_min,
+        mitosis_min=mitosis_min,
+        flash_rate_per_cell_hour=flash_rate_per_cell_hour,
+        flash_decay_min=flash_decay_min,
+    )
+    if radius_um < 2 * spacing.max():
+        raise ValueError(
+            f"Expected radius_um of at least two pixels, {2 * spacing.max():g} µm, "
+            f"got {radius_um}. Take larger cells or smaller pixels."
+        )
+    rng = np.random.default_rng(rng)
+    field_um = np.array([-spacing / 2, spacing * (np.asarray(shape) - 0.5)])
+    cells = settle(n, field_um, life, rng)
+
+    images = np.zeros((len(fading), *shape), np.float32)
+    names = np.zeros(images.shape, np.int32)
+    seen = []
+    for frame, still_shining in enumerate(fading):
+        if frame:
+            age(cells, field_um, life, rng)
+            cells = divide(cells, life, rng)
+            move(cells, field_um, life, rng)
+        image, names[frame] = draw(cells, spacing, shape)
+        images[frame] = still_shining * image
+        seen.append(cells[np.isin(cells["name"], names[frame])])
+
+    lineage, label_of = _follow(seen)
+    for frame, row in enumerate(label_of):
+        names[frame] = row[names[frame]]
+    return Movie(
+        images=images,
+        labels=names,
+        lineage=lineage,
+        tracks=_table(seen, label_of),
+        events=_events(seen, label_of, lineage, life),
+        pixel_size_um=tuple(spacing.tolist()),
+        frame_interval_s=float(frame_interval_s),
+        bleaching=fading,
+    )
+
+
+def _follow(seen: list[Cells]) -> tuple[list[Track], list[NDArray[np.int32]]]:
+    """Make tracks of the cells in sight, and for each frame a table from names to labels."""
+    lineage: list[Track] = []
+    label_of = []
+    before = np.zeros(1, np.int32)
+    for frame, cells in enumerate(seen):
+        now = np.zeros(max(len(before), cells["name"].max(initial=0) + 1), np.int32)
+        before = np.pad(before, (0, len(now) - len(before)))
+        for name, mother in zip(cells["name"], cells["mother"], strict=True):
+            if before[name]:
+                now[name] = before[name]
+                lineage[now[name] - 1] = lineage[now[name] - 1]._replace(end=frame)
+            else:
+                both = np.count_nonzero(cells["mother"] == mother) == 2
+                now[name] = len(lineage) + 1
+                parent = int(before[mother]) if both else 0
+                lineage.append(Track(int(now[name]), frame, frame, parent))
+        label_of.append(now)
+        before = now
+    return lineage, label_of
+
+
+def _table(seen: list[Cells], label_of: list[NDArray[np.int32]]) -> NDArray[np.float64]:
+    """List label, frame and centre of all cells in sight."""
+    rows = [
+        np.column_stack([row[cells["name"]], np.full(len(cells), frame), cells["centre"]])
+        for frame, (cells, row) in enumerate(zip(seen, label_of, strict=True))
+    ]
+    table: NDArray[np.float64] = np.concatenate(rows)
+    return table[np.lexsort((table[:, 1], table[:, 0]))]
+
+
+def _events(
+    seen: list[Cells], label_of: list[NDArray[np.int32]], lineage: list[Track], life: Life
+) -> list[Event]:
+    """List what has happened in sight."""
+    mitoses: dict[int, Event] = {}
+    flashes = []
+    glowing = int(np.log(20) * life.flash_decay_min / life.dt_min)  # down to 5 %, 1 in 20
+    for frame, (cells, row) in enumerate(zip(seen, label_of, strict=True)):
+        for label in map(int, row[cells["name"][cells["mitotic"]]]):
+            start = mitoses.get(label, Event(frame, label, "mitosis", frame))
+            mitoses[label] = start._replace(end=frame)
+        for label in map(int, row[cells["name"][cells["flashes"]]]):
+            end = min(frame + glowing, lineage[label - 1].end)
+            flashes.append(Event(frame, label, "flash", end))
+    return sorted([*mitoses.values(), *flashes])
