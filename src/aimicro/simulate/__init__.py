@@ -1,7 +1,59 @@
-"""The truth and how a microscope sees it: specimens, optics and the camera."""
+"""The truth and how a microscope sees it: specimens, optics, microscopes, cameras, movies."""
 
 from aimicro.simulate.camera import Camera, NoiseModel
-from aimicro.simulate.optics import airy_psf, blur
-from aimicro.simulate.specimens import beads, filaments, nuclei
+from aimicro.simulate.microscope import Acquisition, Microscope, Recording
+from aimicro.simulate.movies import Division, Event, Movie, Track, bleaching, dividing_cells
+from aimicro.simulate.optics import airy_psf, blur, otf, psf, strehl_ratio
+from aimicro.simulate.pairs import Pair, simulate_pair
+from aimicro.simulate.pupil import Pupil
+from aimicro.simulate.specimens import (
+    Randomise,
+    Tissue,
+    beads,
+    cells,
+    filaments,
+    membranes,
+    mitochondria,
+    nuclei,
+    tissue,
+    vesicles,
+)
+from aimicro.simulate.transmitted import cell_thickness, phase_map, transmitted_light
+from aimicro.simulate.zernike import wavefront, zernike
 
-__all__ = ["Camera", "NoiseModel", "airy_psf", "beads", "blur", "filaments", "nuclei"]
+__all__ = [
+    "Acquisition",
+    "Camera",
+    "Division",
+    "Event",
+    "Microscope",
+    "Movie",
+    "NoiseModel",
+    "Pair",
+    "Pupil",
+    "Randomise",
+    "Recording",
+    "Tissue",
+    "Track",
+    "airy_psf",
+    "beads",
+    "bleaching",
+    "blur",
+    "cell_thickness",
+    "cells",
+    "dividing_cells",
+    "filaments",
+    "membranes",
+    "mitochondria",
+    "nuclei",
+    "otf",
+    "phase_map",
+    "psf",
+    "simulate_pair",
+    "strehl_ratio",
+    "tissue",
+    "transmitted_light",
+    "vesicles",
+    "wavefront",
+    "zernike",
+]

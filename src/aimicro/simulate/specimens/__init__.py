@@ -5,8 +5,22 @@ of fluorophore in each pixel, before any optics and any camera. Pixel ``i`` of a
 centre at ``i * pixel_size_um``.
 """
 
-from aimicro.simulate.specimens.cells import nuclei
+from aimicro.simulate.specimens.cells import cells, nuclei
 from aimicro.simulate.specimens.cytoskeleton import filaments
-from aimicro.simulate.specimens.spots import beads
+from aimicro.simulate.specimens.organelles import membranes, mitochondria
+from aimicro.simulate.specimens.randomise import Randomise
+from aimicro.simulate.specimens.spots import beads, vesicles
+from aimicro.simulate.specimens.tissue import Tissue, tissue
 
-__all__ = ["beads", "filaments", "nuclei"]
+__all__ = [
+    "Randomise",
+    "Tissue",
+    "beads",
+    "cells",
+    "filaments",
+    "membranes",
+    "mitochondria",
+    "nuclei",
+    "tissue",
+    "vesicles",
+]

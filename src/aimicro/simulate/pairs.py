@@ -1,0 +1,281 @@
+"""Pairs to train on: what a microscope records, and the truth behind it.
+
+Each task is one short function. It draws a specimen, lets a
+:class:`~aimicro.simulate.microscope.Microscope` look at it, and keeps what a network would have to
+find out. ``aimicro simulate`` writes such pairs to disk.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aimicro.simulate.microscope import Microscope, Recording
+from aimicro.simulate.movies import Track, dividing_cells
+from aimicro.simulate.specimens import cells, filaments, mitochondria, vesicles
+
+_ABERRATIONS = ("vertical astigmatism", "oblique astigmatism", "vertical coma", "horizontal coma",
+                "primary spherical")  # fmt: skip
+_ABERRATION_RMS_RAD = (0.5, 1.5)  # from just visible to a tenth of the peak
+_NUCLEI_PER_UM2 = 1 / 800  # half of what a full dish has, so that there is room to divide
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """What the microscope recorded, and the truth.
+
+    Attributes
+    ----------
+    raw : numpy.ndarray
+        Counts of the camera.
+    truth : numpy.ndarray
+        float32 image in counts, without noise; or int32 labels, 0 for background.
+    axes : str
+        ``"ZYX"``, or ``"TYX"`` for a movie.
+    voxel_size_um : tuple of float
+        Size in µm along the spatial axes, in their order.
+    parameters : dict
+        Everything that was chosen or drawn for this pair, in plain numbers and text.
+    lineage : list of Track
+        Tracks of a movie; empty for a volume.
+    """
+
+    raw: NDArray[Any]
+    truth: NDArray[Any]
+    axes: str
+    voxel_size_um: tuple[float, ...]
+    parameters: dict[str, Any]
+    lineage: list[Track] = field(default_factory=list)
+
+
+def _vesicles(shape: Sequence[int], **drawing: Any) -> NDArray[np.float32]:
+    return vesicles(shape, **drawing)[0]
+
+
+STRUCTURES: Mapping[str, Callable[..., NDArray[np.float32]]] = {
+    "filaments": filaments,
+    "mitochondria": mitochondria,
+    "vesicles": _vesicles,
+}
+
+
+class _Wish(NamedTuple):
+    shape: tuple[int, ...]
+    voxel_size_um: tuple[float, ...]
+    photons: float
+    structure: Any  # one of the names that the task accepts
+
+
+def _denoise(wish: _Wish, rng: np.random.Generator) -> Pair:
+    """A dim confocal volume, and the same with endless light."""
+    microscope = Microscope("confocal", voxel_size_um=wish.voxel_size_um)
+    specimen = _specimen(wish, rng)
+    recording = microscope.image(specimen, photons=_dose(microscope, specimen, wish), rng=rng)
+    return _pair(recording, recording.noise_free)
+
+
+def _deconvolve(wish: _Wish, rng: np.random.Generator) -> Pair:
+    """A widefield volume, and the specimen itself."""
+    microscope = Microscope("widefield", voxel_size_um=wish.voxel_size_um)
+    specimen = _specimen(wish, rng)
+    dose = _dose(microscope, specimen, wish)
+    recording = microscope.image(specimen, photons=dose, rng=rng)
+    return _pair(recording, dose * specimen)
+
+
+def _deaberrate(wish: _Wish, rng: np.random.Generator) -> Pair:
+    """A light-sheet volume through a bent wavefront, and through a flat one without noise."""
+    perfect = Microscope(
+        "light-sheet", na=1.1, immersion_index=1.33, voxel_size_um=wish.voxel_size_um
+    )
+    direction = rng.normal(size=len(_ABERRATIONS))
+    strengths = rng.uniform(*_ABERRATION_RMS_RAD) * direction / np.linalg.norm(direction)
+    aberrations: Mapping[int | str, float] = dict(
+        zip(_ABERRATIONS, strengths.tolist(), strict=True)
+    )
+    specimen = _specimen(wish, rng)
+    dose = _dose(perfect, specimen, wish)
+    recording = replace(perfect, aberrations=aberrations).image(specimen, photons=dose, rng=rng)
+    return _pair(recording, _noise_free(perfect, specimen, dose))
+
+
+def _enhance(wish: _Wish, rng: np.random.Generator) -> Pair:
+    """A confocal volume, and a STED volume of the same specimen without noise."""
+    confocal = Microscope("confocal", voxel_size_um=wish.voxel_size_um)
+    sted = replace(confocal, modality="sted", saturation=4.0)
+    specimen = _specimen(wish, rng)
+    dose = _dose(confocal, specimen, wish)
+    recording = confocal.image(specimen, photons=dose, rng=rng)
+    return _pair(recording, _noise_free(sted, specimen, dose))
+
+
+def _segment(wish: _Wish, rng: np.random.Generator) -> Pair:
+    """A confocal volume of crowded cells, and their labels."""
+    microscope = Microscope("confocal", na=0.45, immersion_index=1.0,
+                            voxel_size_um=wish.voxel_size_um)  # fmt: skip
+    specimen, labels = cells(
+        wish.shape, pixel_size_um=wish.voxel_size_um, kind=wish.structure, rng=rng
+    )
+    dose = _dose(microscope, specimen, wish)
+    return _pair(microscope.image(specimen, photons=dose, rng=rng), labels, in_counts=False)
+
+
+def _track(wish: _Wish, rng: np.random.Generator) -> Pair:
+    """A widefield movie of dividing cells, with their labels and their lineage."""
+    microscope = Microscope("widefield", na=0.25, immersion_index=1.0,
+                            voxel_size_um=wish.voxel_size_um)  # fmt: skip
+    frames, *shape = wish.shape
+    field_um2 = np.prod(np.multiply(shape, wish.voxel_size_um))
+    movie = dividing_cells(
+        frames,
+        shape,
+        pixel_size_um=wish.voxel_size_um,
+        n=max(1, round(field_um2 * _NUCLEI_PER_UM2)),
+        rng=rng,
+    )
+    dose = _dose(microscope, movie.images[0], wish)
+    recordings = [microscope.image(image, photons=dose, rng=rng) for image in movie.images]
+    raw = np.stack([recording.measured for recording in recordings])
+    parameters = {"microscope": asdict(microscope), "photons_per_unit": dose}
+    return Pair(raw, movie.labels, "TYX", wish.voxel_size_um, parameters, movie.lineage)
+
+
+class Task(NamedTuple):
+    """One thing for a network to learn, with settings that make a pair in about a second."""
+
+    make: Callable[[_Wish, np.random.Generator], Pair]
+    shows: str
+    """What the pair consists of, in a few words."""
+    structures: tuple[str, ...]
+    """What can be drawn; the first is drawn if nothing is asked for."""
+    shape: tuple[int, ...]
+    voxel_size_um: tuple[float, ...]
+    photons: float
+
+
+_ORGANELLES = tuple(STRUCTURES)
+TASKS: Mapping[str, Task] = {
+    "denoise": Task(_denoise, "dim confocal volume, same without noise",
+                    _ORGANELLES, (16, 128, 128), (0.2, 0.08, 0.08), 10),
+    "deconvolve": Task(_deconvolve, "widefield volume, the specimen itself",
+                       _ORGANELLES, (32, 128, 128), (0.2, 0.08, 0.08), 200),
+    "deaberrate": Task(_deaberrate, "light-sheet volume through a bent wavefront, a flat one",
+                       _ORGANELLES, (32, 128, 128), (0.2, 0.1, 0.1), 200),
+    "enhance": Task(_enhance, "confocal volume, STED volume",
+                    _ORGANELLES, (16, 128, 128), (0.15, 0.04, 0.04), 100),
+    "segment": Task(_segment, "confocal volume of cells, their labels",
+                    ("round", "elongated", "irregular"), (16, 128, 128), (1.0, 0.25, 0.25), 30),
+    "track": Task(_track, "widefield movie of dividing cells, labels and lineage",
+                  ("nuclei",), (40, 256, 256), (0.5, 0.5), 50),
+}  # fmt: skip
+
+
+def simulate_pair(
+    task: str,
+    *,
+    structure: str | None = None,
+    shape: Sequence[int] | None = None,
+    voxel_size_um: Sequence[float] | None = None,
+    photons: float | None = None,
+    rng: np.random.Generator | int,
+) -> Pair:
+    """Simulate what a microscope records of a random specimen, with the truth behind it.
+
+    Parameters
+    ----------
+    task : {"denoise", "deconvolve", "deaberrate", "enhance", "segment", "track"}
+        What a network shall learn from the pair. :data:`TASKS` has the defaults of each.
+    structure : str, optional
+        What is drawn: "filaments", "mitochondria" or "vesicles" to restore; "round", "elongated"
+        or "irregular" cells to segment; "nuclei" to track.
+    shape : sequence of int, optional
+        ``(Z, Y, X)`` in voxels; ``(T, Y, X)`` in frames and pixels for "track".
+    voxel_size_um : sequence of float, optional
+        Size of a voxel in µm, ``(z, y, x)``; ``(y, x)`` for "track".
+    photons : float, optional
+        Expected photons in the brightest voxel of the raw image: as it would be without its
+        aberration, and in the first frame of a movie.
+    rng : numpy.random.Generator or int
+        Source of randomness, or its seed.
+
+    Returns
+    -------
+    Pair
+        Raw image, truth, and everything that was chosen or drawn.
+
+    Raises
+    ------
+    ValueError
+        For an unknown task or structure, and for a shape, size or light that makes no image.
+
+    Notes
+    -----
+    Truth that is an image is in counts, like the raw image, so that the two differ by noise and
+    optics only. Used in chapter 6, *Image formation*, and by ``aimicro simulate``.
+
+    Examples
+    --------
+    >>> pair = simulate_pair("denoise", shape=(4, 64, 64), rng=0)
+    >>> pair.raw.dtype.name, pair.truth.dtype.name, pair.axes
+    ('uint16', 'float32', 'ZYX')
+    """
+    settings = _lookup(task, TASKS, "task")
+    structure = structure or settings.structures[0]
+    _lookup(structure, dict.fromkeys(settings.structures), f"structure for {task}")
+    wish = _Wish(
+        tuple(shape or settings.shape),
+        tuple(voxel_size_um or settings.voxel_size_um),
+        settings.photons if photons is None else photons,
+        structure,
+    )
+    if len(wish.shape) != 3 or len(wish.voxel_size_um) != len(settings.voxel_size_um):
+        raise ValueError(
+            f"Expected a shape of 3 numbers and {len(settings.voxel_size_um)} voxel sizes for "
+            f"{task}, got {wish.shape} and {wish.voxel_size_um}. The defaults are "
+            f"{settings.shape} and {settings.voxel_size_um}."
+        )
+    if not (np.isfinite(wish.photons) and wish.photons > 0):
+        raise ValueError(
+            f"Expected photons above 0, got {wish.photons}. The default is {settings.photons}."
+        )
+    pair: Pair = settings.make(wish, np.random.default_rng(rng))
+    pair.parameters.update(wish._asdict())
+    return pair
+
+
+def _specimen(wish: _Wish, rng: np.random.Generator) -> NDArray[np.float32]:
+    return STRUCTURES[wish.structure](wish.shape, pixel_size_um=wish.voxel_size_um, rng=rng)
+
+
+def _dose(microscope: Microscope, specimen: NDArray[np.float32], wish: _Wish) -> float:
+    """Photons per unit of fluorophore that give the brightest voxel the photons wished for."""
+    return wish.photons / float(_noise_free(microscope, specimen, 1.0).max())
+
+
+def _noise_free(
+    microscope: Microscope, specimen: NDArray[np.float32], dose: float
+) -> NDArray[np.float32]:
+    """Expected photons of an image whose noise does not matter."""
+    return microscope.image(specimen, photons=dose, rng=0).noise_free
+
+
+def _pair(recording: Recording, truth: NDArray[Any], *, in_counts: bool = True) -> Pair:
+    microscope = recording.microscope
+    return Pair(
+        recording.measured,
+        microscope.camera.counts(truth) if in_counts else truth,
+        "ZYX",
+        microscope.voxel_size_um,
+        {"microscope": asdict(microscope)},
+    )
+
+
+def _lookup(name: str, table: Mapping[str, Any], kind: str) -> Any:
+    if name not in table:
+        near = difflib.get_close_matches(name, table, n=1, cutoff=0.4)
+        hint = f"Did you mean {near[0]}?" if near else "Choose one of them."
+        raise ValueError(f"Expected a {kind} out of {', '.join(table)}, got {name!r}. {hint}")
+    return table[name]

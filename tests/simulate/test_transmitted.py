@@ -1,0 +1,192 @@
+"""Transmitted light: what Abbe, Zernike and the transport of intensity say about thin objects."""
+
+import numpy as np
+import pytest
+
+from aimicro.simulate import cells
+from aimicro.simulate.transmitted import cell_thickness, phase_map, transmitted_light
+
+WAVELENGTH, INDEX, PIXEL, SIDE = 0.55, 1.33, 0.1, 256
+COHERENT = {"pixel_size_um": PIXEL, "condenser": 0.0, "wavelength_um": WAVELENGTH,
+            "refractive_index": INDEX}  # fmt: skip
+
+
+def wave(periods):
+    """A cosine that the mirrored border continues, and its spatial frequency per µm."""
+    x = np.pi * 2 * periods * (np.arange(SIDE) + 0.5) / SIDE
+    return np.broadcast_to(np.cos(x), (32, SIDE)), periods / (SIDE * PIXEL)
+
+
+def amplitude(image, pattern):
+    """How much of the pattern the image holds, and what else it holds."""
+    change = image - image.mean()
+    strength = (change * pattern).sum() / (pattern**2).sum()
+    return strength, np.abs(change - strength * pattern).max()
+
+
+@pytest.mark.parametrize("contrast", ["brightfield", "phase"])
+@pytest.mark.parametrize("defocus_um", [-5.0, 0.0, 5.0])
+@pytest.mark.parametrize("phase", [0.0, 1.7])
+def test_empty_field_is_1_whatever_the_thickness_of_the_glass(contrast, defocus_um, phase):
+    image = transmitted_light(
+        np.full((48, 64), phase), pixel_size_um=0.2, contrast=contrast, defocus_um=defocus_um
+    )
+    assert image.shape == (48, 64)
+    assert image.dtype == np.float32
+    np.testing.assert_allclose(image, 1, atol=2e-5)
+
+
+def test_phase_in_focus_is_invisible_to_first_order():
+    pattern, _ = wave(8)
+    image = transmitted_light(0.1 * pattern, **COHERENT)
+    assert np.abs(image - 1).max() < 0.1**2
+
+
+@pytest.mark.parametrize("defocus_um", [-2.0, 1.0, 4.0])
+def test_defocus_shows_curvature_as_the_transport_of_intensity_says(defocus_um):
+    pattern, frequency = wave(4)
+    image = transmitted_light(0.005 * pattern, defocus_um=defocus_um, **COHERENT)
+    laplacian = -((2 * np.pi * frequency) ** 2) * 0.005
+    expected = -WAVELENGTH * defocus_um / (2 * np.pi * INDEX) * laplacian
+    strength, rest = amplitude(image, pattern)
+    assert strength == pytest.approx(expected, rel=0.02)
+    assert rest < 0.02 * 0.005
+
+
+def test_strong_defocus_follows_the_exact_phase_of_the_scattered_wave():
+    pattern, frequency = wave(12)  # 0.47 per µm; the lens passes 0.91
+    defocus_um = 3.0
+    image = transmitted_light(0.02 * pattern, defocus_um=defocus_um, **COHERENT)
+    k = INDEX / WAVELENGTH
+    lag = 2 * np.pi * defocus_um * (k - np.sqrt(k**2 - frequency**2))
+    assert amplitude(image, pattern)[0] == pytest.approx(2 * 0.02 * np.sin(lag), rel=0.02)
+
+
+@pytest.mark.parametrize("transmission", [0.25, 1.0])
+def test_phase_contrast_makes_denser_parts_darker_in_proportion(transmission):
+    pattern, _ = wave(8)
+    image = transmitted_light(
+        0.02 * pattern,
+        contrast="phase",
+        ring=(0.5, 0.6),
+        ring_transmission=transmission,
+        pixel_size_um=PIXEL,
+    )
+    strength, rest = amplitude(image, pattern)
+    assert strength == pytest.approx(-2 * 0.02 / np.sqrt(transmission), rel=0.1)
+    assert rest < 0.1 * abs(strength)
+
+
+@pytest.mark.parametrize("condenser", [0.0, 0.5, 1.0])
+def test_even_absorption_dims_by_its_share(condenser):
+    image = transmitted_light(
+        np.zeros((32, 32)),
+        absorption=np.full((32, 32), 0.3),
+        pixel_size_um=0.2,
+        condenser=condenser,
+    )
+    np.testing.assert_allclose(image, np.exp(-0.6), rtol=1e-4)
+
+
+def test_open_pupil_keeps_the_light_of_a_phase_object():
+    pattern, _ = wave(6)
+    for defocus_um in (0.0, 2.0):
+        image = transmitted_light(pattern, na=1.2, defocus_um=defocus_um, **COHERENT)
+        assert image.mean() == pytest.approx(1, abs=2e-3)
+        assert image.std() > 0.05 or defocus_um == 0
+
+
+def test_detail_beyond_the_lens_is_not_seen():
+    pattern, frequency = wave(30)
+    assert frequency > 0.5 / WAVELENGTH  # coherent light passes NA/λ
+    image = transmitted_light(0.1 * pattern, defocus_um=2.0, **COHERENT)
+    assert image.std() < 0.02 * 0.1
+
+
+def test_contrast_of_cells_turns_over_with_the_focus_and_halos_appear_in_phase_contrast():
+    _, labels = cells((256, 256), pixel_size_um=0.25, rng=0)
+    phase = phase_map(cell_thickness(labels, pixel_size_um=0.25), wavelength_um=WAVELENGTH)
+    above, focus, below = (
+        transmitted_light(phase, pixel_size_um=0.25, defocus_um=z) for z in (-4.0, 0.0, 4.0)
+    )
+    assert np.corrcoef((above - 1).ravel(), (below - 1).ravel())[0, 1] < -0.5
+    assert focus.std() < 0.3 * min(above.std(), below.std())
+    contrast = transmitted_light(phase, pixel_size_um=0.25, contrast="phase")
+    assert contrast[labels > 0].mean() < 0.9 * contrast[labels == 0].mean()
+    assert contrast[labels == 0].max() > 1.1
+
+
+class TestThickness:
+    def test_dome_of_a_disc_is_that_of_a_drop(self):
+        y, x = np.indices((101, 101)) - 50
+        radius = np.hypot(y, x)
+        thickness = cell_thickness((radius < 40).astype(int), pixel_size_um=0.1, height_um=5)
+        drop = 5 * np.sqrt(np.maximum(1 - (radius / 40) ** 2, 0))
+        inner = radius < 28
+        assert np.abs(thickness - drop)[inner].max() < 0.25
+        assert thickness[radius > 56].max() < 1e-3
+
+    def test_every_cell_is_as_high_as_asked_for(self):
+        _, labels = cells((128, 128), pixel_size_um=0.5, rng=1)
+        thickness = cell_thickness(labels, pixel_size_um=0.5, height_um=4)
+        assert thickness.max() <= 4
+        big = [i for i in np.unique(labels)[1:] if (labels == i).sum() > 200]
+        assert min(thickness[labels == i].max() for i in big) > 3
+
+    def test_field_inside_a_cell_is_flat(self):
+        thickness = cell_thickness(np.ones((16, 16), int), pixel_size_um=0.5, height_um=2)
+        np.testing.assert_allclose(thickness, 2, rtol=1e-5)
+
+    def test_phase_is_path_in_waves(self):
+        phase = phase_map([[2.0]], refractive_index_difference=0.05, wavelength_um=0.5)
+        assert phase[0, 0] == pytest.approx(2 * np.pi * 0.2)
+
+
+def test_same_input_same_bits():
+    phase = np.random.default_rng(0).normal(size=(40, 40))
+    once, again = (transmitted_light(phase, pixel_size_um=0.2, defocus_um=1.0) for _ in range(2))
+    np.testing.assert_array_equal(once, again)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"na": 1.4}, "Expected na above 0 and below .*1.33.*, got 1.4"),
+        ({"contrast": "dic"}, "'brightfield' or 'phase', got 'dic'"),
+        ({"condenser": 2}, "condenser from 0 to 1.*, got 2"),
+        ({"ring": (0.6, 0.5)}, r"ring as two rising shares .*, got \(0.6, 0.5\)"),
+        ({"ring_transmission": 0}, "ring_transmission above 0, up to 1, got 0"),
+        ({"defocus_um": np.nan}, "defocus_um as a finite number .* got nan"),
+        ({"pixel_size_um": 0}, "pixel_size_um above 0, got 0"),
+        ({"wavelength_um": -1}, "wavelength_um above 0, got -1"),
+        ({"absorption": np.full((8, 8), -1.0)}, "finite absorption from 0 up, got values from -1"),
+        ({"absorption": np.zeros((4, 8))}, r"\(8, 8\), that of phase_rad, got \(4, 8\)"),
+    ],
+)
+def test_impossible_microscopes_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        transmitted_light(np.zeros((8, 8)), **{"pixel_size_um": 0.1, **settings})
+
+
+@pytest.mark.parametrize(
+    ("phase", "message"),
+    [
+        (np.zeros((2, 8, 8)), r"shape \(Y, X\), got \(2, 8, 8\)"),
+        (np.full((8, 8), np.nan), "finite phase_rad, got values from nan"),
+    ],
+)
+def test_impossible_objects_are_refused(phase, message):
+    with pytest.raises(ValueError, match=message):
+        transmitted_light(phase, pixel_size_um=0.1)
+
+
+def test_impossible_thicknesses_are_refused():
+    with pytest.raises(ValueError, match=r"labels \(Y, X\) of whole numbers, got shape \(4, 4\)"):
+        cell_thickness(np.zeros((4, 4)), pixel_size_um=0.1)
+    with pytest.raises(ValueError, match="refractive_index_difference, got inf"):
+        phase_map([1.0], refractive_index_difference=np.inf, wavelength_um=0.5)
+
+
+def test_pixels_beyond_nyquist_are_told_with_the_limit():
+    with pytest.warns(UserWarning, match=r"at most λ/\(4 NA\) = 0.2750 µm .* got 0.5 µm"):
+        transmitted_light(np.zeros((16, 16)), pixel_size_um=0.5)
