@@ -103,6 +103,15 @@ def test_detail_beyond_the_lens_is_not_seen():
     assert image.std() < 0.02 * 0.1
 
 
+@pytest.mark.parametrize(("condenser", "seen"), [(0.0, False), (0.2, False), (0.5, True)])
+def test_condenser_extends_the_resolution_to_abbes_limit(condenser, seen):
+    pattern, frequency = wave(30)
+    assert (1 + 0.2) * 0.5 / WAVELENGTH < frequency < (1 + 0.5) * 0.5 / WAVELENGTH
+    settings = {**COHERENT, "condenser": condenser}
+    image = transmitted_light(0 * pattern, absorption=0.1 * (1 + pattern), **settings)
+    assert (image.std() > 0.01 * image.mean()) == seen
+
+
 def test_contrast_of_cells_turns_over_with_the_focus_and_halos_appear_in_phase_contrast():
     _, labels = cells((256, 256), pixel_size_um=0.25, rng=0)
     phase = phase_map(cell_thickness(labels, pixel_size_um=0.25), wavelength_um=WAVELENGTH)
