@@ -350,7 +350,8 @@ class Microscope:
         spends `dwell_us` on each voxel. Way back, switching and reading out come for free.
 
         Widefield, confocal, STED and structured illumination light the whole depth for each
-        plane. A light sheet lights its own thickness, and two-photon excitation its focus.
+        plane. A light sheet lights its own thickness, and two-photon excitation its focus. Only
+        the light that excites is counted, not the far stronger beam that depletes in STED.
 
         Parameters
         ----------
