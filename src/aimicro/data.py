@@ -82,7 +82,8 @@ _DATA_SETS = {
         doi="",
         url="https://github.com/tlambert03/pycudadecon",
         caution="The file tells neither the pixel size, nor the objective, nor the wavelength, nor "
-        "the size of the bead. Compare shapes, not lengths.",
+        "the size of the bead. Compare shapes, not lengths. Light out of focus is missing, so the "
+        "microscope had a pinhole or a light sheet.",
     ),
 }
 
