@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from aimicro.io import TiffError, read_pair, read_tiff, write_tiff
+from aimicro.io import Planes, TiffError, read_pair, read_tiff, write_tiff
 
 # What ImageJ 1.53t (ij.jar, Opener.openImage) makes of the same files: the CRC-32 of its pixels,
 # slice after slice, little-endian, and its calibration in µm along z, y and x. Where ImageJ has no
@@ -244,6 +244,34 @@ def test_named_axes_take_the_numbers_as_they_stand(shared_data, name, axes, shap
     image = read_tiff(shared_data / name, axes=axes)
     assert (image.axes, image.data.shape) == (axes, shape)
     np.testing.assert_array_equal(image.data, tifffile.imread(shared_data / name))
+
+
+@pytest.mark.parametrize("metadata", [{}, None])  # None: not even a shape is noted
+def test_pages_without_a_name_are_what_the_caller_says(tmp_path, metadata):
+    stack, plane = image_of("ZYX", "uint8"), image_of("YX", "uint8")
+    for name, image in {"stack.tif": stack, "plane.tif": plane}.items():
+        tifffile.imwrite(tmp_path / name, image, metadata=metadata)
+    with pytest.raises(TiffError, match="letter out of TZCYX"):
+        read_tiff(tmp_path / "stack.tif")
+    image = read_tiff(tmp_path / "stack.tif", pages="Z")
+    assert image.axes == "ZYX"
+    np.testing.assert_array_equal(image.data, stack)
+    assert read_tiff(tmp_path / "plane.tif", pages="Z").axes == "YX"
+    write_tiff(tmp_path / "movie.tif", stack, axes="TYX")
+    assert read_tiff(tmp_path / "movie.tif", pages="Z").axes == "TYX"
+
+
+@pytest.mark.parametrize(
+    ("shape", "photometric", "message"),
+    [
+        ((2, 4, 8, 8), "minisblack", r"got 'ZZYX' for the shape \(2, 4, 8, 8\)"),
+        ((4, 8, 8, 3), "rgb", "got the colour samples of a picture, ZYXS"),
+    ],
+)
+def test_pages_have_one_name(tmp_path, shape, photometric, message):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros(shape, np.uint8), photometric=photometric)
+    with pytest.raises(TiffError, match=message):
+        read_tiff(tmp_path / "a.tif", pages="Z")
 
 
 @pytest.mark.parametrize("axes", ["YX", "ZZX", "QYX", "ZYXC", "zyx"])
@@ -576,9 +604,10 @@ DTYPES = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "float3
     dtype=st.sampled_from(DTYPES),
     lengths=st.lists(st.integers(1, 4), min_size=5, max_size=5),
     size=st.none() | st.lists(st.none() | st.floats(1e-5, 1e5), min_size=3, max_size=3),
+    ome=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_what_is_written_is_read(tmp_path_factory, axes, dtype, lengths, size, seed):
+def test_what_is_written_is_read(tmp_path_factory, axes, dtype, lengths, size, ome, seed):
     path = tmp_path_factory.mktemp("written") / "image.tif"
     shape = lengths[: len(axes)]
     n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
@@ -586,7 +615,7 @@ def test_what_is_written_is_read(tmp_path_factory, axes, dtype, lengths, size, s
     data = data.view(np.uint8) % 2 == 1 if dtype == "bool" else np.nan_to_num(data)
     n_spatial = 2 + ("Z" in axes)
     size = None if size is None else size[:n_spatial]
-    write_tiff(path, data, axes=axes, pixel_size_um=size)
+    write_tiff(path, data, axes=axes, pixel_size_um=size, ome=ome)
     image = read_tiff(path)
     assert image.axes == axes
     np.testing.assert_array_equal(image.data, data, strict=True)
@@ -594,9 +623,9 @@ def test_what_is_written_is_read(tmp_path_factory, axes, dtype, lengths, size, s
     assert_sizes(image, expected)
     with tifffile.TiffFile(path) as tif:
         in_order = axes == "".join(axis for axis in "TZCYX" if axis in axes)
-        n_known = sum(um is not None for um in expected)
+        sizes_fit = None not in expected[-2:] or expected == [None] * n_spatial
         is_imagej = dtype in ("uint8", "uint16", "float32") and in_order and shape[-1] > 1
-        assert tif.is_imagej == (is_imagej and n_known in (0, n_spatial))
+        assert tif.is_imagej == (is_imagej and sizes_fit and not ome)
         assert tif.is_ome != tif.is_imagej
 
 
@@ -628,6 +657,48 @@ def test_labels_become_ome_tiff_with_everything_said_in_xml(tmp_path):
     assert pixels["DimensionOrder"].startswith("XYZC")
     assert (pixels["PhysicalSizeX"], pixels["PhysicalSizeXUnit"]) == ("0.1", "µm")
     assert "PhysicalSizeZ" not in pixels
+
+
+@pytest.mark.parametrize("ome", [False, True])
+def test_an_image_made_plane_by_plane_is_the_file_of_the_whole_image(tmp_path, ome):
+    data = image_of("ZCYX", "uint16")
+    planes = Planes(data.shape, data.dtype, iter(data.reshape(-1, *data.shape[-2:])))
+    names = {"whole.tif": data, "planes.tif": planes}
+    for name, image in names.items():
+        write_tiff(tmp_path / name, image, axes="ZCYX", pixel_size_um=0.1, ome=ome)
+    whole, streamed = ((tmp_path / name).read_bytes() for name in names)
+    without_uuid = re.compile(rb"[-0-9a-f]{36}")
+    assert without_uuid.sub(b"", streamed) == without_uuid.sub(b"", whole)
+    np.testing.assert_array_equal(read_tiff(tmp_path / "planes.tif").data, data)
+
+
+def test_planes_that_end_early_leave_no_file(tmp_path):
+    data = image_of("ZYX", "uint8")
+    with pytest.raises(ValueError, match="wrong number of bytes"):
+        write_tiff(tmp_path / "a.tif", Planes(data.shape, data.dtype, iter(data[:3])), axes="ZYX")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_channels_keep_their_names(tmp_path):
+    names, data = ["raw", "restored"], image_of("ZCYX", "float32")
+    write_tiff(tmp_path / "a.tif", data, axes="ZCYX", channels=names)
+    write_tiff(tmp_path / "b.tif", data, axes="ZCYX", channels=names, ome=True)
+    with tifffile.TiffFile(tmp_path / "a.tif") as tif:
+        assert tif.imagej_metadata["Labels"] == names * SHAPES["Z"]
+    with tifffile.TiffFile(tmp_path / "b.tif") as tif:
+        channels = ElementTree.fromstring(tif.ome_metadata).findall(".//{*}Channel")
+    assert [channel.attrib["Name"] for channel in channels] == names
+    for axes, image in (("ZCYX", data), ("ZYX", data[:, 0])):
+        with pytest.raises(ValueError, match=r"Expected a name for each of [02] channels, got"):
+            write_tiff(tmp_path / "c.tif", image, axes=axes, channels=["raw"])
+
+
+def test_an_unknown_slice_spacing_stays_unknown_to_imagej(tmp_path):
+    data = image_of("ZYX", "uint8")
+    write_tiff(tmp_path / "a.tif", data, axes="ZYX", pixel_size_um=(None, 0.2, 0.1))
+    with tifffile.TiffFile(tmp_path / "a.tif") as tif:
+        assert "spacing" not in tif.imagej_metadata
+    assert_sizes(read_tiff(tmp_path / "a.tif"), (None, 0.2, 0.1))
 
 
 def test_one_number_is_the_size_along_every_axis(tmp_path):

@@ -127,6 +127,7 @@ def stored_axes(
     imagej: Mapping[str, Any],
     ome: ElementTree.Element | None,
     named: str | None,
+    pages: str | None = None,
 ) -> tuple[str, tuple[int, ...]]:
     """Return axes and shape as stored, without the axes of length 1 that nobody asked for."""
     description = "" if ome is None else ome.findtext("{*}Image/{*}Description", "")
@@ -138,6 +139,8 @@ def stored_axes(
     # ImageJ stores three channels of 16 bits like an RGB photograph, but counts them as channels.
     if "S" in letters and imagej.get("channels") == shape[letters.index("S")]:
         letters = letters.replace("S", "C")
+    if pages:
+        letters = letters.translate(str.maketrans("IQ", 2 * pages))
     if "S" in letters and named is None:
         raise TiffError(
             f"Expected one intensity a pixel, got the colour samples of a picture, {letters} "

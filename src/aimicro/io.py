@@ -6,8 +6,9 @@ numbers that nobody measured. :func:`read_tiff` returns what was recorded, or sa
 it expected, what came, and what to do.
 """
 
+import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,7 +33,7 @@ from aimicro._tiff_meaning import (
     stored_axes,
 )
 
-__all__ = ["TiffError", "TiffImage", "read_pair", "read_tiff", "write_tiff"]
+__all__ = ["Planes", "TiffError", "TiffImage", "read_pair", "read_tiff", "write_tiff"]
 
 _IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 _OME_TYPES = (*_IMAGEJ_TYPES, "bool", "int8", "int16", "int32", "uint32", "float64")
@@ -61,8 +62,41 @@ class TiffImage:
     name: str
 
 
+@dataclass(frozen=True, eq=False)
+class Planes:
+    """An image that is made while it is written, so that it is never in memory as a whole.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the whole image; its last two axes are Y and X.
+    dtype : numpy.dtype
+        Data type of every plane.
+    planes : iterator of numpy.ndarray
+        The planes (Y, X), the last of the other axes running fastest.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    planes: Iterator[NDArray[Any]]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all planes together."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
 def read_tiff(
-    path: str | os.PathLike[str], *, axes: str | None = None, allow_nan: bool = False
+    path: str | os.PathLike[str],
+    *,
+    axes: str | None = None,
+    pages: str | None = None,
+    allow_nan: bool = False,
 ) -> TiffImage:
     """Read the one image of a TIFF file, or refuse it.
 
@@ -82,6 +116,9 @@ def read_tiff(
         One letter out of T, Z, C, Y, X for each axis **as stored**, for a file that does not name
         them (``"ZYX"``). It says also that the numbers are wanted as they stand: colours as
         channels (``"YXC"``), indices of a palette, rows of a turned picture, 0 as white.
+    pages : str, optional
+        What the pages of a stack are that does not say so, such as ``"Z"``. A stack that names its
+        axes keeps them.
     allow_nan : bool
         Accept NaN and infinite values, for the caller to mask or replace.
 
@@ -118,7 +155,7 @@ def read_tiff(
             series = only_series(tif)
             check_pixels_are_there(series)
             check_values_are_intensities(series, as_they_stand=axes is not None)
-            letters, shape = stored_axes(series, imagej, ome, axes)
+            letters, shape = stored_axes(series, imagej, ome, axes, pages)
             data = series.asarray().reshape(shape)
             if axes is None and not tif.is_imagej:
                 data = bright_is_large(data, series.keyframe)
@@ -168,17 +205,19 @@ def read_pair(
 
 def write_tiff(
     path: str | os.PathLike[str],
-    data: ArrayLike,
+    data: ArrayLike | Planes,
     *,
     axes: str,
     pixel_size_um: float | Sequence[float | None] | None = None,
+    channels: Sequence[str] | None = None,
+    ome: bool = False,
 ) -> None:
     """Write an image that :func:`read_tiff` returns unchanged: all of it, or nothing.
 
     ImageJ's own TIFF is written where it can hold the image: uint8, uint16 or float32, axes in the
-    order TZCYX, pixel sizes all known or all unknown, at least 2 pixels wide, less than 4 GB.
-    Everything else, such as labels in int32, becomes an OME-TIFF, which Fiji opens through
-    Bio-Formats.
+    order TZCYX, pixel sizes along y and x both known or no size at all, at least 2 pixels wide,
+    less than 4 GB. Everything else, such as labels in int32, becomes an OME-TIFF, which Fiji opens
+    through Bio-Formats.
 
     The bytes go to a file beside `path` that takes its place once it is complete. Whoever kills the
     run finds the old image or the new one there, and at worst a hidden ``.tmp`` file to delete.
@@ -187,18 +226,22 @@ def write_tiff(
     ----------
     path : path-like
         The file to write, ending in .tif or .tiff.
-    data : array-like
+    data : array-like or Planes
         Image whose axes `axes` names; bool, int8 to int32, uint8 to uint32, float32 or float64.
     axes : str
         One letter an axis, out of T, Z, C, Y and X; the last two are YX.
     pixel_size_um : float or sequence of float or None, optional
         Distance between pixels in µm along the spatial axes present, in the order z, y, x, with
         None where it is unknown; one number where all are equal.
+    channels : sequence of str, optional
+        A name for each channel, which Fiji shows.
+    ome : bool
+        Write an OME-TIFF also where ImageJ's own would do.
 
     Raises
     ------
     ValueError
-        If name, axes or pixel sizes do not fit.
+        If name, axes, pixel sizes or channels do not fit.
     TypeError
         If the data type has no place in a TIFF that other programs read.
     OSError
@@ -208,28 +251,29 @@ def write_tiff(
     -----
     Used in chapter 6, *Denoising*.
     """
-    path, data = Path(path), np.asarray(data)
+    path, data = Path(path), data if isinstance(data, Planes) else np.asarray(data)
     _check_writable(path, data, axes)
     size = _size_of_each_axis(axes, pixel_size_um)
-    n_known = sum(um is not None for um in size.values())
+    names = _name_of_each_channel(axes, data.shape, channels)
     is_imagej = (
-        data.dtype.name in _IMAGEJ_TYPES
+        not ome
+        and data.dtype.name in _IMAGEJ_TYPES
         and axes == "".join(axis for axis in AXES if axis in axes)
-        and n_known in (0, len(size))
+        and (None not in (size["Y"], size["X"]) or not any(size.values()))
         and data.shape[-1] > 1  # tifffile takes a last axis of length 1 for samples
         and data.nbytes < 2**32 - 2**25  # leaves room for the page directories
     )
     with replacing(path) as file:
         if is_imagej:
-            _write_imagej(file, data, axes, size)
+            _write_imagej(file, data, axes, size, names)
         else:
-            _write_ome(file, data, axes, size)
+            _write_ome(file, data, axes, size, names)
 
 
 # ---- writing
 
 
-def _check_writable(path: Path, data: NDArray[Any], axes: str) -> None:
+def _check_writable(path: Path, data: NDArray[Any] | Planes, axes: str) -> None:
     if path.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"Expected a name ending in .tif or .tiff, got {path.name!r}. Rename it.")
     if not path.parent.is_dir():
@@ -263,24 +307,58 @@ def _size_of_each_axis(
     return dict(zip(spatial, sizes, strict=True))
 
 
+def _name_of_each_channel(
+    axes: str, shape: tuple[int, ...], channels: Sequence[str] | None
+) -> list[str]:
+    if channels is None:
+        return []
+    n_channels = shape[axes.index("C")] if "C" in axes else 0
+    if len(channels) != n_channels:
+        raise ValueError(
+            f"Expected a name for each of {n_channels} channels, got {list(channels)}. "
+            "Give one for each position along C, or none."
+        )
+    return list(channels)
+
+
 def _write_imagej(
-    file: BinaryIO, data: NDArray[Any], axes: str, size: Mapping[str, float | None]
+    file: BinaryIO,
+    data: NDArray[Any] | Planes,
+    axes: str,
+    size: Mapping[str, float | None],
+    channels: Sequence[str],
 ) -> None:
     metadata: dict[str, Any] = {"axes": axes, NOTE: axes}
     resolution = None
     if size["Y"] and size["X"]:
         resolution = (1 / size["X"], 1 / size["Y"])
-        metadata |= {"unit": "\\u00B5m", "spacing": size.get("Z") or 1}  # so ImageJ spells µm
-    tifffile.imwrite(
-        file, data, imagej=True, photometric="minisblack", resolution=resolution, metadata=metadata
-    )
+        metadata["unit"] = "\\u00B5m"  # so ImageJ spells µm
+        if spacing := size.get("Z", 1):  # where there is none, ImageJ shows 1
+            metadata["spacing"] = spacing
+    if channels:  # ImageJ names planes, of which the channel runs fastest
+        n_planes = math.prod(data.shape[:-2])
+        metadata["Labels"] = list(channels) * (n_planes // len(channels))
+    _write(file, data, imagej=True, resolution=resolution, metadata=metadata)
 
 
 def _write_ome(
-    file: BinaryIO, data: NDArray[Any], axes: str, size: Mapping[str, float | None]
+    file: BinaryIO,
+    data: NDArray[Any] | Planes,
+    axes: str,
+    size: Mapping[str, float | None],
+    channels: Sequence[str],
 ) -> None:
     metadata: dict[str, Any] = {"axes": axes, "Description": f"{NOTE}={axes}"}
     for axis, um in size.items():
         if um is not None:
             metadata |= {f"PhysicalSize{axis}": um, f"PhysicalSize{axis}Unit": "µm"}
-    tifffile.imwrite(file, data, ome=True, photometric="minisblack", metadata=metadata)
+    if channels:
+        metadata["Channel"] = {"Name": list(channels)}
+    _write(file, data, ome=True, metadata=metadata)
+
+
+def _write(file: BinaryIO, data: NDArray[Any] | Planes, **options: Any) -> None:
+    pixels = data.planes if isinstance(data, Planes) else data
+    tifffile.imwrite(
+        file, pixels, shape=data.shape, dtype=data.dtype, photometric="minisblack", **options
+    )

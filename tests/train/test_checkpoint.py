@@ -10,7 +10,7 @@ from safetensors import safe_open
 
 from aimicro.models import UNet
 from aimicro.predict import predict
-from aimicro.train import CheckpointError, Normalisation, load_model, save_model
+from aimicro.train import CheckpointError, Normalisation, best_weights, load_model, save_model
 
 
 class OtherNet(UNet):
@@ -115,3 +115,34 @@ def test_failed_write_leaves_the_old_file_and_no_scraps(file: Path) -> None:
 def test_network_without_configuration_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="dictionary `config`, got Linear"):
         save_model(tmp_path / "x.safetensors", torch.nn.Linear(1, 1))
+
+
+def test_best_weights_are_those_with_the_smallest_loss_in_their_name(tmp_path: Path) -> None:
+    for name in (
+        "last", "weights_001_0.25000000", "weights_002_0.03000000", "weights_010_0.20000000",
+        "weights_011_nan", "0",
+    ):  # fmt: skip
+        (tmp_path / f"{name}.safetensors").touch()
+    (tmp_path / "weights_012_0.00000001.hdf5").touch()
+    (tmp_path / ".weights_013_0.00000001.tmp").touch()
+    assert best_weights(tmp_path).name == "weights_002_0.03000000.safetensors"
+    assert best_weights(str(tmp_path)) == best_weights(tmp_path)
+
+
+def test_of_weights_with_the_same_loss_the_latest_are_best(tmp_path: Path) -> None:
+    for epoch in (3, 12, 1000, 999):
+        (tmp_path / f"weights_{epoch:03d}_0.00000000.safetensors").touch()
+    assert best_weights(tmp_path).name == "weights_1000_0.00000000.safetensors"
+
+
+def test_other_names_count_where_there_are_no_weights_with_a_loss(tmp_path: Path) -> None:
+    (tmp_path / "mine.safetensors").touch()
+    assert best_weights(tmp_path).name == "mine.safetensors"
+
+
+def test_folder_without_weights(tmp_path: Path) -> None:
+    (tmp_path / "config.json").touch()
+    with pytest.raises(FileNotFoundError, match=r"weights_EPOCH_LOSS\.safetensors.*a folder"):
+        best_weights(tmp_path)
+    with pytest.raises(FileNotFoundError, match="got no such folder"):
+        best_weights(tmp_path / "none")

@@ -1,3 +1,5 @@
+import copy
+import math
 import os
 import re
 import signal
@@ -12,8 +14,17 @@ import pytest
 import torch
 
 from aimicro.models import UNet
+from aimicro.models.rcan import RCAN
 from aimicro.predict import predict
-from aimicro.train import LOSSES, CheckpointError, PairedPatches, fit, load_model
+from aimicro.train import (
+    LOSSES,
+    METRICS,
+    CheckpointError,
+    History,
+    PairedPatches,
+    fit,
+    load_model,
+)
 
 RNG = np.random.default_rng(0)
 CLEAN = RNG.random((4, 32, 32)).astype(np.float32)
@@ -268,7 +279,12 @@ def test_progress_bar_counts_the_steps(capsys: pytest.CaptureFixture[str]) -> No
         ({"validate_every": 0}, "Expected validate_every of 1 or more"),
         ({"patience": 0}, "Expected patience of 1 or more"),
         ({"learning_rate": -1.0}, "Expected a positive learning_rate, got -1.0"),
-        ({"loss": "psnr"}, "Expected a loss of mse, mae, or a function, got 'psnr'"),
+        ({"validation_batches": 0}, "Expected validation_batches of 1 or more"),
+        (
+            {"schedule": "linear"},
+            "Expected a schedule of cosine, constant, or a function, got 'lin",
+        ),
+        ({"loss": "psnr"}, "Expected a loss of mse, mae, .* or a function, got 'psnr'"),
     ],
 )
 def test_bad_settings_are_refused(arguments: dict[str, object], message: str) -> None:
@@ -287,3 +303,145 @@ def test_losses_are_the_textbook_ones() -> None:
     a, b = torch.tensor([0.0, 3.0]), torch.tensor([1.0, -1.0])
     assert LOSSES["mse"](a, b) == (1 + 16) / 2
     assert LOSSES["mae"](a, b) == (1 + 4) / 2
+
+
+def rates(monkeypatch: pytest.MonkeyPatch, **arguments: object) -> list[float]:
+    """Learning rates of the steps of a training."""
+    seen = []
+    step = torch.optim.Adam.step
+
+    def noted(optimiser: torch.optim.Adam, *arguments: object) -> None:
+        seen.append(optimiser.param_groups[0]["lr"])
+        step(optimiser, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.optim.Adam, "step", noted)
+        fit(Line(), patches(), steps=8, learning_rate=0.02, **arguments)  # type: ignore[arg-type]
+    return seen
+
+
+def test_learning_rate_follows_the_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
+    cosine = [0.02 * (1 + math.cos(math.pi * step / 8)) / 2 for step in range(8)]
+    assert rates(monkeypatch) == cosine
+    assert rates(monkeypatch, schedule="cosine") == cosine
+    assert rates(monkeypatch, schedule="constant") == [0.02] * 8
+    halving = rates(monkeypatch, schedule=lambda progress: 0.5 ** int(4 * progress))
+    assert halving == [0.02, 0.02, 0.01, 0.01, 0.005, 0.005, 0.0025, 0.0025]
+
+
+def still() -> Line:
+    """A line, y = x + 1/4, for a training whose learning rate leaves it alone."""
+    line = Line()
+    line.drop.p = 0.0
+    torch.nn.init.ones_(line.conv.weight)
+    torch.nn.init.constant_(line.conv.bias, 0.25)
+    return line
+
+
+STILL = {"learning_rate": 1e-9, "precision": "float32"}
+
+
+def test_metrics_are_those_of_the_validation_patches() -> None:
+    held_out = patches(seed=5)
+    settings = {"steps": 4, "validate_every": 2, "metrics": METRICS, **STILL}
+    history = fit(still(), patches(), validation=held_out, **settings)
+    raw, truth = (torch.from_numpy(array) for array in held_out.batch(0))
+    for name, metric in METRICS.items():
+        assert history.metrics[name] == pytest.approx([float(metric(raw + 0.25, truth))] * 2)
+
+
+def test_without_validation_metrics_are_those_of_the_steps() -> None:
+    settings = {"steps": 5, "validate_every": 2, "metrics": {"mae": LOSSES["mae"]}, **STILL}
+    history = fit(still(), patches(), loss="mae", **settings)
+    assert history.metrics["mae"] == history.train_loss
+    assert len(history.metrics["mae"]) == 3
+
+
+def test_validation_loss_is_the_mean_of_all_validation_batches() -> None:
+    held_out = patches(seed=5)
+    errors = [np.mean((raw + 0.25 - truth) ** 2) for raw, truth in map(held_out.batch, range(3))]
+    assert errors[0] != pytest.approx(np.mean(errors), rel=1e-3)
+    for n in (1, 3):
+        settings = {"steps": 1, "validation_batches": n, **STILL}
+        history = fit(still(), patches(), validation=held_out, **settings)
+        assert history.validation_loss == [pytest.approx(np.mean(errors[:n]), rel=1e-5)]
+
+
+def test_after_validation_sees_network_and_history_before_the_checkpoint(tmp_path: Path) -> None:
+    file = tmp_path / "checkpoint.safetensors"
+    seen = []
+
+    def note(model: torch.nn.Module, history: History) -> None:
+        seen.append((list(history.step), file.exists(), copy.deepcopy(model)))
+
+    model = network()
+    settings = {"steps": 5, "validate_every": 2, "checkpoint": file, "after_validation": note}
+    fit(model, patches(), **settings)
+    assert [entry[:2] for entry in seen] == [([2], False), ([2, 4], True), ([2, 4, 5], True)]
+    assert [same_weights(entry[2], model) for entry in seen] == [False, False, True]
+
+
+def test_interrupted_after_validation_is_called_again_with_the_same(tmp_path: Path) -> None:
+    seen: list[History] = []
+
+    def note(_: torch.nn.Module, history: History) -> None:
+        seen.append(copy.deepcopy(history))
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    settings = {"steps": 6, "validate_every": 2, "checkpoint": tmp_path / "c.safetensors",
+                "validation": patches(seed=5), "metrics": METRICS, "resume": True,
+                "after_validation": note}  # fmt: skip
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(), patches(), **settings)
+    history = fit(network(), patches(), **settings)
+    assert [entry.step for entry in seen] == [[2], [2, 4], [2, 4], [2, 4, 6]]
+    assert seen[1] == seen[2]
+    assert seen[3] == history
+    assert {name: len(values) for name, values in history.metrics.items()} == {"psnr": 3, "ssim": 3}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"schedule": "constant"}, {"metrics": METRICS}, {"validation": patches(seed=5)}],
+    ids=["schedule", "metrics", "validation"],
+)
+def test_resume_with_other_settings_is_refused(tmp_path: Path, other: dict[str, object]) -> None:
+    file = tmp_path / "checkpoint.safetensors"
+    fit(network(), patches(), steps=2, checkpoint=file)
+    (name,) = other
+    with pytest.raises(CheckpointError, match=f"expected a training with {name}"):
+        fit(network(), patches(), steps=2, checkpoint=file, resume=True, **other)  # type: ignore[arg-type]
+
+
+def thin(thickness: int) -> PairedPatches:
+    volumes = RNG.random((2, thickness, 16, 16))
+    return PairedPatches(volumes, volumes, patch_size=(thickness, 8, 8), batch_size=2)
+
+
+def test_thin_volumes_are_not_trained_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch computes a 3-deep convolution on 1 or 2 slices wrongly in bfloat16 on a CPU."""
+    monkeypatch.setattr(sys.modules["aimicro.train.fit"], "native_bfloat16", lambda _device: True)
+    in_float32 = []
+    # A U-Net of depth 1 sees half of the slices in its lower level.
+    networks = {"RCAN": lambda: RCAN(3, 4, 1, 1, 2), "UNet": lambda: UNet(3, channels=4, depth=1)}
+    for name, slices in (
+        ("RCAN", 1),
+        ("RCAN", 2),
+        ("RCAN", 3),
+        ("UNet", 2),
+        ("UNet", 4),
+        ("UNet", 6),
+    ):
+        seen = []
+        model = networks[name]()
+        model.register_forward_hook(lambda _m, _i, out, seen=seen: seen.append(out.dtype))
+        fit(model, thin(slices), steps=2, device="cpu")
+        if seen[-1] == torch.float32:
+            in_float32.append((name, slices))
+    assert in_float32 == [("RCAN", 1), ("RCAN", 2), ("UNet", 2), ("UNet", 4)]
+
+
+def test_bfloat16_for_thin_volumes_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no convolution deeper than the volume.*\(2, 8, 8\)"):
+        fit(RCAN(3, 4, 1, 1, 2), thin(2), steps=1, precision="bfloat16", device="cpu")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimicro.io import read_pair, write_tiff
-from aimicro.train import Normalisation, PairedPatches
+from aimicro.train import Normalisation, PairedPatches, percentile_normalisation
 
 RNG = np.random.default_rng(0)
 
@@ -31,6 +31,35 @@ def test_normalisation_has_mean_0_and_spread_1_and_can_be_undone(
 
 def test_constant_image_keeps_its_unit() -> None:
     assert Normalisation.of([np.full((3, 3), 7)]) == Normalisation(offset=7, scale=1)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32", "float64"])
+def test_percentile_normalisation_is_the_published_formula(dtype: str) -> None:
+    image = (RNG.gamma(2, 20, size=(7, 30, 31))).astype(dtype)
+    low, high = np.quantile(image.astype(float), (0.02, 0.999))
+    normal = percentile_normalisation(image, 2, 99.9).apply(image)
+    np.testing.assert_allclose(normal, (image - low) / (high - low + 1e-6), rtol=1e-5, atol=1e-6)
+    assert normal.dtype == np.float32
+    assert normal.min() < 0
+    assert normal.max() > 1  # nothing is clipped
+
+
+@pytest.mark.parametrize("value", [0, 7, 0.1, 65535, 1e-9, -3])
+def test_a_constant_image_becomes_zero(value: float) -> None:
+    image = np.full((5, 9, 9), value)
+    for kind in (image, image.astype(np.float32)):
+        assert not percentile_normalisation(kind, 2.0, 99.9).apply(kind).any()
+
+
+def test_a_mask_can_be_normalised() -> None:
+    mask = np.eye(8) > 0
+    np.testing.assert_allclose(percentile_normalisation(mask, 0, 100).apply(mask), mask, atol=2e-6)
+
+
+@pytest.mark.parametrize("percentiles", [(2, 2), (99, 1), (-1, 50), (2, 101)])
+def test_percentiles_out_of_order_are_refused(percentiles: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="Expected percentiles from 0 to 100, p_min below p_max"):
+        percentile_normalisation(IMAGE, *percentiles)
 
 
 @pytest.mark.parametrize(("shape", "patch"), [((40, 50), (16, 16)), ((9, 30, 31), (4, 8, 8))])

@@ -5,11 +5,13 @@ A mistake in what was asked ends with one line on stderr and exit status 2.
 
 import argparse
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 import aimicro
-from aimicro.cli import simulate
+from aimicro.cli import apply, simulate, train
 
 
 class _Parser(argparse.ArgumentParser):
@@ -26,7 +28,8 @@ def parser() -> argparse.ArgumentParser:
     whole = _Parser(prog="aimicro", description="The command line of the book AI in Microscopy.")
     whole.add_argument("--version", action="version", version=f"aimicro {aimicro.__version__}")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    simulate.add_to(commands)
+    for command in (simulate, train, apply):
+        command.add_to(commands)
     return whole
 
 
@@ -43,12 +46,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Used in chapter 6, *Image formation*.
     """
     options = parser().parse_args(arguments)
+    name = f"aimicro {options.command}"
     try:
-        options.run(options)
-    except (ValueError, TypeError, OSError) as error:
-        print(f"aimicro {options.command}: {error}", file=sys.stderr)
+        with _warnings_in_one_line(name):
+            options.run(options)
+    except (ValueError, TypeError, OSError, FloatingPointError, MemoryError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"aimicro {options.command}: interrupted", file=sys.stderr)
+        print(f"{name}: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+@contextmanager
+def _warnings_in_one_line(name: str) -> Iterator[None]:
+    """Show a warning like an error, without the place in the code that it comes from."""
+    usual = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"{name}: warning: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual

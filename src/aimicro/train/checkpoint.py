@@ -4,10 +4,12 @@ The format is safetensors: plain numbers behind a header, where a pickle would b
 header carries the architecture and its configuration, the normalisation, the seed and the versions
 of the packages. A checkpoint of a training also carries what the training needs to go on.
 
-Used in chapter 6, *Denoising*.
+Used in chapter 6, *Denoising*, and in appendix A.
 """
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -92,6 +94,46 @@ def load_model(path: str | Path, architecture: type[Model]) -> Model:
     if header["normalisation"] is not None:
         model.normalisation = Normalisation(**header["normalisation"])  # type: ignore[assignment]
     return model.eval()
+
+
+def best_weights(folder: str | Path) -> Path:
+    """Find the best weights in the folder of a training, by their names.
+
+    Parameters
+    ----------
+    folder
+        What ``aimicro train`` wrote to.
+
+    Returns
+    -------
+    Path
+        Of the files ``weights_EPOCH_LOSS.safetensors`` the one with the smallest loss, and of
+        several with the same the latest. Files with other names count only if there is none.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is missing, or has no weights.
+
+    Notes
+    -----
+    Used in appendix A, *Denoising*.
+    """
+    folder = Path(folder)
+    files = list(folder.glob("*.safetensors"))
+    if not files:
+        found = "a folder without" if folder.is_dir() else "no such folder"
+        raise FileNotFoundError(
+            f"{folder}: expected weights_EPOCH_LOSS.safetensors in the folder of a training, got "
+            f"{found}. Name the folder given to `aimicro train -o`."
+        )
+    return min(files, key=_rank)
+
+
+def _rank(file: Path) -> tuple[float, int]:
+    """Smaller is better: the loss in the name of the file, then the later epoch."""
+    named = re.match(r"weights_(\d+)_([+-]?\d+(\.\d+)?)", file.name)
+    return (float(named[2]), -int(named[1])) if named else (math.inf, 0)
 
 
 def write_checkpoint(

@@ -1,10 +1,12 @@
 """The training loop: a fixed number of steps with a seed, at the speed that the processor has.
 
-Used in chapter 6, *Denoising*.
+Used in chapter 6, *Denoising*, and in appendix A.
 """
 
 import logging
 import math
+import statistics
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,10 +24,11 @@ from aimicro.train.checkpoint import (
     write_checkpoint,
 )
 from aimicro.train.losses import LOSSES, Loss
-from aimicro.train.patches import Array, PairedPatches
+from aimicro.train.patches import Array, Patches
 
 log = logging.getLogger(__name__)
 Precision = Literal["auto", "float32", "bfloat16"]
+Schedule = Literal["cosine", "constant"] | Callable[[float], float]
 
 
 @dataclass
@@ -42,12 +45,16 @@ class History:
         Loss on the fixed validation patches; empty where there are none.
     best_step
         The step whose weights were kept.
+    metrics
+        What was asked for beside the loss, on the validation patches; where there are none, the
+        mean of the steps since the entry before.
     """
 
     step: list[int] = field(default_factory=list)
     train_loss: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
     best_step: int = 0
+    metrics: dict[str, list[float]] = field(default_factory=dict)
 
     def exhausted(self, patience: int | None) -> bool:
         """Whether the last `patience` validations brought nothing better."""
@@ -58,24 +65,27 @@ class History:
 
 def fit(
     model: nn.Module,
-    patches: PairedPatches,
+    patches: Patches,
     *,
     steps: int,
-    validation: PairedPatches | None = None,
+    validation: Patches | None = None,
+    validation_batches: int = 1,
     validate_every: int = 100,
     patience: int | None = None,
     learning_rate: float = 1e-3,
+    schedule: Schedule = "cosine",
     loss: str | Loss = "mse",
+    metrics: Mapping[str, Loss] | None = None,
     device: str | torch.device | None = None,
     precision: Precision = "auto",
     checkpoint: str | Path | None = None,
     resume: bool = False,
     progress: bool = False,
+    after_validation: Callable[[nn.Module, History], None] | None = None,
 ) -> History:
     """Train a network on pairs of patches; it ends with the best weights it had.
 
-    The learning rate falls along half a cosine to zero. The same network, patches and settings
-    give the same weights on the same machine, bit for bit.
+    The same network, patches and settings give the same weights on the same machine, bit for bit.
 
     Parameters
     ----------
@@ -83,20 +93,28 @@ def fit(
         Takes and gives `(B, C, [Z,] Y, X)`. It is trained in place, left in evaluation mode on
         `device`, and given the `normalisation` of the patches, which `aimicro.predict` undoes.
     patches
-        Gives the batch of each step.
+        Gives the batch of each step: `PairedPatches`, or `StackPatches` from files.
     steps
         Number of steps: never a time, since the numbers must repeat.
     validation
         Its first batch is the fixed set on which the best weights are chosen. Cut it from images
         that are neither in `patches` nor in the test set. Without one the last weights are kept.
+    validation_batches
+        How many batches, from the first, make up that set.
     validate_every
         Steps from one validation, and one checkpoint, to the next.
     patience
         Stop after so many validations without a better one.
     learning_rate
         The highest rate, that of the first step.
+    schedule
+        ``"cosine"`` lets the rate fall along half a cosine to zero, ``"constant"`` leaves it. Or a
+        function that takes the share of the steps done, from 0 to below 1, and returns a factor.
     loss
         Name in `aimicro.train.LOSSES`, or a function of prediction and truth.
+    metrics
+        Names, and functions of prediction and truth, to note beside the loss, for example
+        `aimicro.train.METRICS`.
     device
         By default CUDA where there is one, else Apple's MPS, else the CPU.
     precision
@@ -108,12 +126,15 @@ def fit(
         Go on from `checkpoint` where that file exists, to the same numbers as a training that
         was never interrupted.
     progress
-        Show a progress bar.
+        Show a progress bar with the time left.
+    after_validation
+        Called with the network, as it is then, and the history, before the checkpoint is
+        written. After an interruption it may be called for the same validation again.
 
     Returns
     -------
     History
-        Losses, and the step whose weights were kept.
+        Losses and metrics, and the step whose weights were kept.
 
     Raises
     ------
@@ -130,10 +151,18 @@ def fit(
     -----
     Used in chapter 6, *Denoising*.
     """
-    _check(steps=steps, validate_every=validate_every, patience=patience, rate=learning_rate)
-    run = _Run(model, patches, validation, loss, torch.device(device or best_device()), precision)
-    run.settings |= {"steps": steps, "learning_rate": learning_rate}
-    run.settings |= {"validate_every": validate_every}
+    _check(
+        learning_rate,
+        steps=steps,
+        validation_batches=validation_batches,
+        validate_every=validate_every,
+        patience=patience,
+    )
+    fixed = _renormalised(validation, patches, validation_batches) if validation else []
+    where = torch.device(device or best_device())
+    run = _Run(model, patches, fixed, _loss(loss), metrics or {}, where, precision)
+    run.settings |= {"steps": steps, "learning_rate": learning_rate, "schedule": _name(schedule)}
+    run.settings |= {"validate_every": validate_every, "validation_batches": len(fixed)}
     file = Path(checkpoint) if checkpoint is not None else None
     if file is not None and file.exists():
         if not resume:
@@ -145,10 +174,12 @@ def fit(
     bar = tqdm(total=steps, initial=run.step, disable=not progress, unit="step")
     with bar, torch.random.fork_rng(devices=[]):
         while run.step < steps and not run.history.exhausted(patience):
-            run.train_step(learning_rate * (1 + math.cos(math.pi * run.step / steps)) / 2)
+            run.train_step(learning_rate * _factor(schedule, run.step, steps))
             bar.update()
             if run.step % validate_every == 0 or run.step == steps:
                 bar.set_postfix(loss=f"{run.validate():.4g}")
+                if after_validation is not None:
+                    after_validation(model, run.history)
                 if file is not None:
                     run.save(file)
     model.load_state_dict(run.best)
@@ -174,6 +205,31 @@ def native_bfloat16(device: torch.device) -> bool:
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
+def too_thin_for_bfloat16(model: nn.Module, raw: Tensor, device: torch.device) -> bool:
+    """Whether `device` would compute a network wrongly in bfloat16, for a batch of this thickness.
+
+    On a CPU, PyTorch 2.13 takes numbers that nobody has written into account where a convolution
+    is deeper than the volume it sees, such as 3 on 2 slices: in the gradient of its weights, and
+    with a single slice in its result. They come out as NaN, or different with each run.
+    """
+    if device.type != "cpu" or raw.dim() != 5:
+        return False
+    thin = []
+
+    def note(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        thin.append(inputs[0].shape[2] < layer.kernel_size[0])  # type: ignore[index]
+
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv3d)]
+    hooks = [layer.register_forward_pre_hook(note) for layer in layers]
+    try:
+        with torch.no_grad(), autocast(device, True):
+            model.eval()(raw[:1].to(device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return any(thin)
+
+
 def autocast(device: torch.device, bfloat16: bool) -> AbstractContextManager[Any]:
     """Context in which convolutions are computed in bfloat16, if so wished."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16)
@@ -185,30 +241,43 @@ class _Run:
     def __init__(
         self,
         model: nn.Module,
-        patches: PairedPatches,
-        validation: PairedPatches | None,
-        loss: str | Loss,
+        patches: Patches,
+        fixed: list[tuple[Array, Array]],
+        loss: Loss,
+        metrics: Mapping[str, Loss],
         device: torch.device,
         precision: Precision,
     ) -> None:
-        self.model, self.patches, self.device = model, patches, device
-        self.loss = _loss(loss)
+        self.model, self.patches, self.fixed, self.device = model, patches, fixed, device
+        self.loss, self.metrics = loss, metrics
         self.bfloat16 = precision == "bfloat16" or (precision == "auto" and native_bfloat16(device))
         # channels_last puts the channels of a pixel side by side: fast convolutions want that.
         volumes = len(patches.patch_size) == 3
         self.layout = torch.channels_last_3d if volumes else torch.channels_last
         model.to(device=device, memory_format=self.layout)  # type: ignore[call-overload]
         model.normalisation = patches.normalisation  # type: ignore[assignment]
+        if self.bfloat16 and any(
+            too_thin_for_bfloat16(model, torch.from_numpy(raw), device)
+            for raw, _ in (patches.batch(0), *fixed[:1])
+        ):
+            if precision == "bfloat16":
+                raise ValueError(
+                    "Expected no convolution deeper than the volume it sees, got patches of "
+                    f"{patches.patch_size}, which are too thin. Choose thicker ones, or the "
+                    "precision float32 or auto: a CPU computes them wrongly in bfloat16."
+                )
+            self.bfloat16 = False
         self.optimiser = torch.optim.Adam(model.parameters())
-        self.fixed = _renormalised(validation, patches) if validation else None
-        self.step, self.history = 0, History()
+        self.step, self.history = 0, History(metrics={name: [] for name in metrics})
         self.running: list[Tensor] = []
+        self.measured: dict[str, list[Tensor]] = {name: [] for name in metrics}
         self.best = self._weights()
         self.settings: dict[str, Any] = {
             "seed": patches.seed,
             "batch_size": patches.batch_size,
             "patch_size": list(patches.patch_size),
-            "loss": self.loss.__name__,
+            "loss": _name(loss),
+            "metrics": list(metrics),
             "bfloat16": self.bfloat16,
         }
 
@@ -219,15 +288,18 @@ class _Run:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
         self.model.train()
-        loss = self._loss_of(self.patches.batch(self.step))
+        prediction, truth = self._predict(self.patches.batch(self.step))
+        loss = self.loss(prediction, truth)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         self.running.append(loss.detach())
+        if not self.fixed:
+            self._measure(prediction.detach(), truth)
         self.step += 1
 
     def validate(self) -> float:
-        """Note the losses, keep the weights if they are the best, and return the loss."""
+        """Note losses and metrics, keep the weights if they are best, and return the loss."""
         train_loss = float(torch.stack(self.running).mean())
         self.running.clear()
         if not math.isfinite(train_loss):
@@ -241,9 +313,11 @@ class _Run:
         loss = train_loss
         if self.fixed:
             self.model.eval()
-            with torch.no_grad():
-                loss = float(self._loss_of(self.fixed))
+            loss = statistics.fmean(self._judge(batch) for batch in self.fixed)
             history.validation_loss.append(loss)
+        for name, values in self.measured.items():
+            history.metrics[name].append(float(torch.stack(values).mean()))
+            values.clear()
         if not self.fixed or loss <= min(history.validation_loss):
             history.best_step, self.best = self.step, self._weights()
         log.info("step %d: training loss %.4g, judged by %.4g", self.step, train_loss, loss)
@@ -292,20 +366,49 @@ class _Run:
         self.best = strip_prefix(tensors, "weights.")
         self.step, self.history = progress["step"], History(**progress["history"])
 
-    def _loss_of(self, batch: tuple[Array, Array]) -> Tensor:
+    def _predict(self, batch: tuple[Array, Array]) -> tuple[Tensor, Tensor]:
         raw, truth = (torch.from_numpy(array).to(self.device) for array in batch)
         with autocast(self.device, self.bfloat16):
             prediction = self.model(raw.to(memory_format=self.layout))
-        return self.loss(prediction.float(), truth)
+        return prediction.float(), truth
+
+    @torch.no_grad()
+    def _judge(self, batch: tuple[Array, Array]) -> float:
+        prediction, truth = self._predict(batch)
+        self._measure(prediction, truth)
+        return float(self.loss(prediction, truth))
+
+    def _measure(self, prediction: Tensor, truth: Tensor) -> None:
+        for name, metric in self.metrics.items():
+            self.measured[name].append(metric(prediction, truth))
 
     def _weights(self) -> dict[str, Tensor]:
         return {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
 
 
-def _renormalised(validation: PairedPatches, patches: PairedPatches) -> tuple[Array, Array]:
-    """The first validation batch, in the units in which the network is trained."""
-    raw, truth = (validation.normalisation.undo(array) for array in validation.batch(0))
-    return patches.normalisation.apply(raw), patches.normalisation.apply(truth)
+def _renormalised(validation: Patches, patches: Patches, count: int) -> list[tuple[Array, Array]]:
+    """The first validation batches, in the units in which the network is trained."""
+    batches = []
+    for index in range(count):
+        raw, truth = (validation.normalisation.undo(array) for array in validation.batch(index))
+        batches.append((patches.normalisation.apply(raw), patches.normalisation.apply(truth)))
+    return batches
+
+
+def _factor(schedule: Schedule, step: int, steps: int) -> float:
+    """By what the learning rate of a step is multiplied."""
+    if schedule == "cosine":
+        return (1 + math.cos(math.pi * step / steps)) / 2
+    if schedule == "constant":
+        return 1.0
+    if callable(schedule):
+        return schedule(step / steps)
+    raise ValueError(f"Expected a schedule of cosine, constant, or a function, got {schedule!r}.")
+
+
+def _name(setting: str | Callable[..., Any]) -> str:
+    """What a checkpoint calls a setting that may be a function."""
+    return setting if isinstance(setting, str) else getattr(setting, "__name__", "function")
 
 
 def _loss(loss: str | Loss) -> Loss:
@@ -316,8 +419,7 @@ def _loss(loss: str | Loss) -> Loss:
     return LOSSES[loss]
 
 
-def _check(*, steps: int, validate_every: int, patience: int | None, rate: float) -> None:
-    counts = {"steps": steps, "validate_every": validate_every, "patience": patience}
+def _check(rate: float, **counts: int | None) -> None:
     for name, count in counts.items():
         if count is not None and count < 1:
             raise ValueError(f"Expected {name} of 1 or more, got {count}.")

@@ -5,7 +5,7 @@ Used in chapter 6, *Denoising*.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from aimicro.io import TiffImage
 
 Array = NDArray[np.float32]
+
+LEAST_SCALE = 1e-6  # added to the range of percentiles, so that a constant image becomes 0
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,91 @@ class Normalisation:
         return (np.asarray(image, np.float64) * self.scale + self.offset).astype(np.float32)
 
 
+def percentile_normalisation(image: ArrayLike, p_min: float, p_max: float) -> Normalisation:
+    """Normalise one image by two of its percentiles, as the published 3D-RCAN does.
+
+    Parameters
+    ----------
+    image
+        `(Y, X)` or `(Z, Y, X)`, in any unit.
+    p_min, p_max
+        Percentiles, in percent of the pixels, that become 0 and (almost) 1.
+
+    Returns
+    -------
+    Normalisation
+        Nothing is clipped: the brightest pixels come out above 1. A constant image becomes 0.
+
+    Raises
+    ------
+    ValueError
+        If the percentiles are not in order, or not between 0 and 100.
+
+    Notes
+    -----
+    Used in appendix A, *Denoising*.
+
+    Examples
+    --------
+    >>> image = np.arange(1001.0)
+    >>> percentile_normalisation(image, 2, 99.9).apply(image)[[20, 999]]
+    array([0., 1.], dtype=float32)
+    """
+    if not 0 <= p_min < p_max <= 100:
+        raise ValueError(
+            f"Expected percentiles from 0 to 100, p_min below p_max, got {p_min} and {p_max}. The "
+            "defaults are 2 and 99.9."
+        )
+    pixels = np.asarray(image)
+    pixels = pixels.view(np.uint8) if pixels.dtype == bool else pixels
+    low, high = (float(value) for value in np.percentile(pixels, (p_min, p_max)))
+    return Normalisation(offset=low, scale=high - low + LEAST_SCALE)
+
+
+class Patches(Protocol):
+    """What `fit` asks of patches, whether their images are in memory or on disk."""
+
+    patch_size: tuple[int, ...]
+    batch_size: int
+    seed: int
+    normalisation: Normalisation
+
+    def batch(self, step: int) -> tuple[Array, Array]:
+        """Raw and true patches of one step, each `(B, 1, [Z,] Y, X)`, normalised."""
+        ...
+
+
+def random_window(
+    shape: tuple[int, ...], patch_size: tuple[int, ...], rng: np.random.Generator
+) -> tuple[slice, ...]:
+    """Choose where to cut a patch: each place in an image of this shape is as likely."""
+    spare = [size - patch + 1 for size, patch in zip(shape, patch_size, strict=True)]
+    corner = rng.integers(spare)
+    return tuple(slice(c, c + s) for c, s in zip(corner, patch_size, strict=True))
+
+
+def turned_alike(raw: Array, truth: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Mirror each axis and exchange Y and X, each with probability one half.
+
+    So all eight ways to turn and mirror a square are as likely. Z never changes places with Y or
+    X, since a microscope resolves it differently.
+    """
+    mirror = tuple(axis for axis in range(raw.ndim) if rng.integers(2))
+    raw, truth = np.flip(raw, mirror), np.flip(truth, mirror)
+    if rng.integers(2):
+        raw, truth = raw.swapaxes(-1, -2), truth.swapaxes(-1, -2)
+    return raw, truth
+
+
+def check_can_be_turned(patch_size: tuple[int, ...]) -> None:
+    """Refuse to augment patches in which Y and X cannot change places."""
+    if patch_size[-1] != patch_size[-2]:
+        raise ValueError(
+            f"Expected patches as wide as high to turn them, got {patch_size}. "
+            "Choose equal Y and X, or augment=False."
+        )
+
+
 class PairedPatches:
     """Random patches from pairs of raw and true images, turned and mirrored at random.
 
@@ -70,8 +157,7 @@ class PairedPatches:
     batch_size
         Patches in a batch.
     augment
-        Mirror each axis and exchange Y and X, each with probability one half. Z never changes
-        places with Y or X, since a microscope resolves it differently.
+        Mirror each axis and exchange Y and X, each with probability one half, Z never with them.
     normalisation
         How to scale the intensities; measured on `raw` where none is given.
     seed
@@ -112,12 +198,8 @@ class PairedPatches:
         _check_pairs(raws, truths, names, patch_size)
         if batch_size < 1:
             raise ValueError(f"Expected a batch_size of 1 or more, got {batch_size}.")
-        square = patch_size[-1] == patch_size[-2]
-        if augment and not square:
-            raise ValueError(
-                f"Expected patches as wide as high to turn them, got {patch_size}. "
-                "Choose equal Y and X, or augment=False."
-            )
+        if augment:
+            check_can_be_turned(patch_size)
         self.normalisation = normalisation or Normalisation.of(raws)
         self.raw = [self.normalisation.apply(image) for image in raws]
         self.truth = [self.normalisation.apply(image) for image in truths]
@@ -136,16 +218,9 @@ class PairedPatches:
 
     def _patch(self, index: int, rng: np.random.Generator) -> tuple[Array, Array]:
         raw, truth = self.raw[index], self.truth[index]
-        spare = [size - patch + 1 for size, patch in zip(raw.shape, self.patch_size, strict=True)]
-        corner = rng.integers(spare)
-        window = tuple(slice(c, c + s) for c, s in zip(corner, self.patch_size, strict=True))
+        window = random_window(raw.shape, self.patch_size, rng)
         raw, truth = raw[window], truth[window]
-        if self.augment:
-            mirror = tuple(axis for axis in range(raw.ndim) if rng.integers(2))
-            raw, truth = np.flip(raw, mirror), np.flip(truth, mirror)
-            if rng.integers(2):
-                raw, truth = raw.swapaxes(-1, -2), truth.swapaxes(-1, -2)
-        return raw, truth
+        return turned_alike(raw, truth, rng) if self.augment else (raw, truth)
 
 
 def _array(image: ArrayLike | TiffImage) -> NDArray[np.generic]:

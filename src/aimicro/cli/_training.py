@@ -1,0 +1,223 @@
+"""A training from a configuration to a folder of weights: what ``aimicro train`` does."""
+
+import errno
+import math
+import warnings
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import ValidationError
+
+import aimicro
+from aimicro.cli._logbook import TABLE, Logbook
+from aimicro.config import TrainingConfig, image_pairs, read_config, write_config
+from aimicro.models.rcan import RCAN
+from aimicro.train import METRICS, StackPatches, best_weights, fit
+from aimicro.train.stacks import smallest_shape
+
+CONFIG, LAST = "config.json", "last.safetensors"
+P_MIN, P_MAX = 2.0, 99.9
+_MAY_DIFFER = ("memory_limit_gb", "aimicro")  # between a training and its resumption
+Pairs = list[tuple[Path, Path]]
+
+
+class CompleteConfig(TrainingConfig):
+    """What lies beside the weights: the patch as it was cut, and what is needed to apply them."""
+
+    ndim: Literal[2, 3]
+    p_min: float
+    p_max: float
+    aimicro: str
+
+
+def train(config_file: Path, folder: Path, *, resume: bool) -> str:
+    """Train, and say in one line which weights are the best.
+
+    Parameters
+    ----------
+    config_file
+        As for `aimicro.config.read_config`, or the one that an earlier training wrote.
+    folder
+        For all that is written; it is created with its parents.
+    resume
+        Go on with the training that is there, if there is one.
+    """
+    config = _read(config_file)
+    earlier = _earlier(folder, resume=resume)
+    pairs = image_pairs(config, which="training")
+    held_out = image_pairs(config, which="validation")
+    complete = _complete(config, pairs, held_out)
+    if earlier:
+        _check_same(complete, earlier, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return _train(complete, folder, pairs, held_out)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise OSError(
+            f"{folder}: Expected room on the disk, got '{error.strerror}'. Make room and go on "
+            "with --resume: what was written before is whole."
+        ) from error
+    except RuntimeError as error:
+        # There is no class for it on a CPU, whose allocator says one or the other.
+        told = ("out of memory", "not enough memory", "allocate memory")
+        if not any(words in str(error) for words in told):
+            raise
+        raise ValueError(
+            "Expected a network and a batch that fit into memory, got: "
+            f"{str(error).splitlines()[0]} Choose a smaller input_shape, batch_size or "
+            "num_channels."
+        ) from error
+
+
+# ---- before
+
+
+def _read(path: Path) -> TrainingConfig:
+    """Read a configuration, be it written by hand or by an earlier training."""
+    try:
+        complete = CompleteConfig.model_validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        return read_config(path)  # or it says what is wrong
+    ours = complete.model_dump(include=set(TrainingConfig.model_fields))
+    return TrainingConfig.model_validate(ours)
+
+
+def _earlier(folder: Path, *, resume: bool) -> CompleteConfig | None:
+    """Configuration of the training that the folder holds, if it holds one."""
+    found = [folder / name for name in (CONFIG, LAST, TABLE) if (folder / name).exists()]
+    found += folder.glob("weights_*.safetensors")
+    if not found:
+        return None
+    if not resume:
+        raise FileExistsError(
+            f"Expected no training in {folder} yet, got {found[0].name}. Add --resume to go on "
+            "with it, or choose another -o."
+        )
+    file = folder / CONFIG
+    try:
+        return CompleteConfig.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ValueError(
+            f"{file}: Expected the configuration that aimicro train wrote there, got "
+            f"{'one of another kind' if file.exists() else 'none'}. Choose another -o."
+        ) from error
+
+
+def _complete(config: TrainingConfig, pairs: Pairs, held_out: Pairs) -> CompleteConfig:
+    """Settle what depends on the images, and refuse what does not go together."""
+    smallest = smallest_shape(pairs)
+    wished, ndim = config.patch_shape(len(smallest)), len(smallest)
+    patch = tuple(map(min, wished, smallest))
+    cut = f"input_shape {list(wished)} cut to {list(patch)}, since the smallest image is {smallest}"
+    if config.data_augmentation and patch[-1] != patch[-2]:
+        square = [*patch[:-2], min(patch[-2:]), min(patch[-2:])]
+        raise ValueError(
+            "input_shape: Expected patches as wide as high to turn them, got "
+            f'{cut if patch != wished else list(patch)}. Write "input_shape": {square}, or '
+            '"data_augmentation": false.'
+        )
+    if patch != wished:
+        warnings.warn(f"{cut}.", UserWarning, stacklevel=2)
+    if held_out and len(smallest_shape(held_out)) != ndim:
+        raise ValueError(
+            f"Expected validation images with {ndim} axes like the training images, got "
+            f"{held_out[0][0]} with {smallest_shape(held_out[:1])}. Choose others."
+        )
+    if config.early_stopping_patience and not held_out:
+        raise ValueError(
+            "early_stopping_patience: Expected validation images to judge by, got none. Add "
+            "validation_data_dir, or leave early_stopping_patience out."
+        )
+    settled = {"ndim": ndim, "p_min": P_MIN, "p_max": P_MAX, "aimicro": aimicro.__version__}
+    return CompleteConfig(**config.model_dump() | {"input_shape": patch} | settled)
+
+
+def _check_same(now: CompleteConfig, earlier: CompleteConfig, folder: Path) -> None:
+    ours, theirs = (config.model_dump(mode="json") for config in (now, earlier))
+    keys = [key for key in ours if key not in _MAY_DIFFER and ours[key] != theirs[key]]
+    if keys:
+        differing = "; ".join(f"{key} {ours[key]}, was {theirs[key]}" for key in keys)
+        raise ValueError(
+            f"{folder / CONFIG}: Expected the settings with which the training began, got "
+            f"{differing}. Resume with those settings, or choose another -o."
+        )
+
+
+# ---- the training
+
+
+def _train(config: CompleteConfig, folder: Path, pairs: Pairs, held_out: Pairs) -> str:
+    patches = _patches(config, pairs, share_of_memory=0.9 if held_out else 1.0)
+    validation = _validation_patches(config, held_out) if held_out else None
+    network = _network(config)
+    if not (folder / CONFIG).exists():
+        write_config(folder / CONFIG, config)
+    logbook = Logbook(folder, config)
+    history = fit(
+        network,
+        patches,
+        steps=config.epochs * config.steps_per_epoch,
+        validation=validation,
+        validation_batches=config.validation_patches // validation.batch_size if validation else 1,
+        validate_every=config.steps_per_epoch,
+        patience=config.early_stopping_patience,
+        learning_rate=config.initial_learning_rate,
+        # Rounded, since the share of the steps done is a fraction that can miss a whole epoch.
+        schedule=lambda done: (
+            config.learning_rate(round(done * config.epochs, 9)) / config.initial_learning_rate
+        ),
+        loss=config.loss,
+        metrics={name: METRICS[name] for name in config.metrics},
+        precision=config.mixed_precision,
+        checkpoint=folder / LAST,
+        resume=True,
+        progress=True,
+        after_validation=logbook,
+    )
+    logbook.finish(history)
+    n = len(history.step)
+    end = "stopped early" if n < config.epochs else "finished"
+    done = f"{end} after {n} epochs" if logbook.n_epochs else f"was {end} already, after {n} epochs"
+    return f"{folder}: the training {done}; its best weights are {best_weights(folder).name}."
+
+
+def _network(config: CompleteConfig) -> RCAN:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return RCAN(
+            ndim=config.ndim,
+            channels=config.num_channels,
+            blocks=config.num_residual_blocks,
+            groups=config.num_residual_groups,
+            reduction=config.channel_reduction,
+        )
+
+
+def _patches(config: CompleteConfig, pairs: Pairs, *, share_of_memory: float) -> StackPatches:
+    return StackPatches(
+        pairs,
+        patch_size=config.patch_shape(config.ndim),
+        batch_size=config.batch_size,
+        augment=config.data_augmentation,
+        intensity_threshold=config.intensity_threshold,
+        area_ratio_threshold=config.area_ratio_threshold,
+        p_min=config.p_min,
+        p_max=config.p_max,
+        memory_limit_bytes=share_of_memory * config.memory_limit_gb * 1e9,
+        seed=config.seed,
+        progress=True,
+    )
+
+
+def _validation_patches(config: CompleteConfig, held_out: Pairs) -> StackPatches:
+    """Cut them once and as they lie: so they may be smaller, and need not be square."""
+    changes = {
+        "data_augmentation": False,
+        "input_shape": tuple(map(min, config.patch_shape(config.ndim), smallest_shape(held_out))),
+        # No more than a training batch at a time, and as many of them as make validation_patches.
+        "batch_size": math.gcd(config.validation_patches, config.batch_size),
+    }
+    return _patches(config.model_copy(update=changes), held_out, share_of_memory=0.1)
