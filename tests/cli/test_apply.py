@@ -1,4 +1,5 @@
 import csv
+import json
 import math
 import re
 import resource
@@ -6,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -26,6 +28,15 @@ from aimicro.predict.restore import Channel, affine_to, blocks, restore, score
 from aimicro.train import Normalisation, save_model
 
 SIZE = (0.3, 0.1, 0.1)  # of a voxel, in µm
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """More threads only wait for each other in networks as small as these."""
+    n = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n)
 
 
 def linear(gain: float, *, ndim: int = 3) -> RCAN:
@@ -659,6 +670,30 @@ def test_memory_holds_the_image_in_16_bits_and_twice_in_32(tmp_path: Path) -> No
     finally:
         tracemalloc.stop()
     assert peak < (2 + 4 + 4 + 1) * image.size
+
+
+def test_what_train_writes_can_be_applied(tmp_path: Path) -> None:
+    for kind in ("raw", "gt"):
+        (tmp_path / kind).mkdir()
+        save(tmp_path / kind / "a.tif", stack((6, 24, 24), seed=len(kind)))
+    config = {
+        "training_data_dir": {kind: str(tmp_path / kind) for kind in ("raw", "gt")},
+        "input_shape": [4, 16, 16],
+        "num_channels": 4,
+        "num_residual_blocks": 1,
+        "num_residual_groups": 2,
+        "channel_reduction": 2,
+        "epochs": 2,
+        "steps_per_epoch": 2,
+        "intensity_threshold": 0,
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    model = tmp_path / "model"
+    assert main(["train", "-c", str(tmp_path / "config.json"), "-o", str(model)]) == 0
+    apply(model, tmp_path / "raw", tmp_path / "out", "-g", tmp_path / "gt")
+    assert read_tiff(tmp_path / "out" / "a.tif").data.shape == (6, 3, 24, 24)
+    (row,) = scores_in(tmp_path / "out" / "scores.csv")
+    assert row["psnr_restored"] != row["psnr_raw"]
 
 
 def test_help_needs_no_torch() -> None:

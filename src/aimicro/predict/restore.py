@@ -23,7 +23,7 @@ from aimicro.predict.tiles import Array, predict
 from aimicro.train.patches import Normalisation
 
 DATA_RANGE = 1.0  # of scores: in normalised units, from the low percentile to the high one
-DEFAULT_HALO = 6  # beyond it, small trained networks missed what lies farther by 0.2 % at most
+DEFAULT_HALO = 6  # what is farther away changed trained networks by 0.2 % of the range at most
 _BAND = 2**20  # voxels that are computed with at a time
 _SSIM_WINDOW = 11
 
