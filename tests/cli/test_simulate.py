@@ -10,6 +10,7 @@ from PIL import Image
 
 from aimicro.cli import main
 from aimicro.io import read_tiff
+from aimicro.simulate import Microscope
 from aimicro.simulate.pairs import TASKS, simulate_pair
 
 SMALL = ("--shape", "4,64,64")
@@ -164,6 +165,22 @@ class TestExistingFiles:
             read_tiff(path)  # nothing is half written
         assert main(["simulate", *arguments, "-n", "3", "--overwrite"]) == 0
         assert len(list(tmp_path.rglob("*.tif"))) == 6
+
+
+def test_the_microscope_of_a_pair_can_be_built_again_from_its_record(tmp_path: Path) -> None:
+    arguments = ["--task", "deaberrate", "--shape", "8,32,32", "-n", "3", "-o", str(tmp_path)]
+    assert main(["simulate", *arguments]) == 0
+    pair = json.loads((tmp_path / "simulation.json").read_text())["pairs"][0]
+    again = Microscope.from_record(pair["microscope"])
+    assert again.attenuation_length_um == np.inf
+    assert again.aberrations.keys() >= {"primary spherical", "vertical coma"}
+    rng = np.random.default_rng(pair["rng"])
+    first = simulate_pair("deaberrate", shape=(8, 32, 32), rng=rng)
+    assert first.parameters["microscope"]["aberrations"] == again.aberrations
+    dark = again.image(np.zeros((8, 32, 32)), photons=1, rng=0)
+    assert np.mean(dark.measured) == pytest.approx(again.camera.offset_counts, rel=0.01)
+    with pytest.raises(TypeError, match="lens"):
+        Microscope.from_record({"lens": "good"})
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import importlib
 import math
 
 import numpy as np
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, estimate_sigma
 
-from aimicro.metrics import psnr
+from aimicro.metrics import affine_fit, psnr
 from aimicro.restore import METHODS, Noise, best_tuned, denoise
 from aimicro.simulate import Camera
 
@@ -299,6 +300,53 @@ def test_a_bound_that_was_hit_is_reported():
     tuned = best_tuned(exposed(flat), in_counts(flat), "gaussian", data_range=100)
     assert tuned.at_bound
     assert tuned.strength == METHODS["gaussian"].bounds[1]
+
+
+def volume(peak, seed):
+    """Photons of points and a rod under a blur, on a background of a tenth, in a thin stack."""
+    rng = np.random.default_rng(seed)
+    image = (rng.random((8, 24, 24)) > 0.997).astype(float)
+    image[4, 3:21, 12] = 1
+    image = ndimage.gaussian_filter(image, (1, 1.5, 1.5))
+    return peak * (0.1 + 0.9 * image / image.max())
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("peak", [3, 12, 100])
+def test_in_a_volume_the_search_ends_early_with_the_same_result(method, peak, monkeypatch):
+    photons = volume(peak, seed=peak)
+    counts, truth = exposed(photons), photons / peak
+    early = best_tuned(counts, truth, method, data_range=1, affine=True)
+    # By its full name: `from aimicro.restore import denoise` is the function.
+    module = importlib.import_module("aimicro.restore.denoise")
+    monkeypatch.setattr(module, "_PAST_PEAK_DB", math.inf)
+    full = best_tuned(counts, truth, method, data_range=1, affine=True)
+    assert (early.strength, early.psnr, early.at_bound) == (full.strength, full.psnr, full.at_bound)
+    np.testing.assert_array_equal(early.image, full.image)
+    assert set(early.tried) <= set(full.tried)
+    left_out = sorted(set(full.tried) - set(early.tried))
+    assert all(strength > early.strength for strength, _ in left_out)
+
+
+def test_in_a_volume_the_slowest_strengths_are_left_out():
+    photons = volume(12, seed=0)
+    tuned = best_tuned(exposed(photons), in_counts(photons), "median", data_range=24)
+    assert tuned.tried[-1][0] < METHODS["median"].bounds[1]
+    assert tuned.tried[-1][1] < tuned.psnr - 0.2
+
+
+@pytest.mark.parametrize("photons", [filaments(30), volume(30, seed=1)], ids=["2D", "3D"])
+def test_the_affine_score_does_not_care_for_the_unit_of_the_truth(photons):
+    counts = exposed(photons)
+    tuned = best_tuned(counts, photons / 30, "gaussian", data_range=1, affine=True)
+    other = best_tuned(counts, 7 - photons, "gaussian", data_range=30, affine=True)
+    assert other.strength == pytest.approx(tuned.strength, rel=1e-3)
+    assert other.psnr == pytest.approx(tuned.psnr, abs=1e-3)
+    fitted = affine_fit(photons / 30, tuned.image).image
+    assert tuned.psnr == psnr(photons / 30, fitted, data_range=1)
+    plain = best_tuned(counts, in_counts(photons), "gaussian", data_range=60)
+    same_unit = best_tuned(counts, in_counts(photons), "gaussian", data_range=60, affine=True)
+    assert same_unit.psnr >= plain.psnr
 
 
 def test_what_was_tried_is_in_order_and_covers_the_bounds():

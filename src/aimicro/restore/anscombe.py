@@ -206,19 +206,19 @@ def _expectations(
     return poisson.pmf(counts, electrons[:, None]) @ given_count, electrons
 
 
-def finite(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def finite(values: npt.ArrayLike, what: str = "an image") -> npt.NDArray[np.float64]:
     """Real, finite numbers as float64, or a clear error."""
     array = np.asarray(values)
     if array.dtype.kind not in "iuf":
         raise TypeError(
-            f"Expected an image of integers or floats, got {array.dtype}. "
+            f"Expected {what} of integers or floats, got {array.dtype}. "
             "Convert it to intensities first."
         )
     array = array.astype(np.float64)
     bad = array.size - np.count_nonzero(np.isfinite(array))
     if bad:
         raise ValueError(
-            f"Expected a finite image, got {bad} NaN or infinite pixels of {array.size}. "
+            f"Expected {what} of finite values, got {bad} NaN or infinite pixels of {array.size}. "
             "Crop them away or fill them."
         )
     return array

@@ -17,9 +17,9 @@ class NoiseModel(NamedTuple):
     gain: float
     """Counts per electron, :math:`g`."""
     offset: float
-    """Counts without any light, :math:`o`."""
+    """Counts without any electrons, :math:`o`."""
     read_noise: float
-    r"""Standard deviation without any light, :math:`\sigma`, rounding included."""
+    r"""Standard deviation without any electrons, :math:`\sigma`, rounding included."""
 
 
 _RULES: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (

@@ -4,7 +4,7 @@ import difflib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -209,6 +209,45 @@ class Microscope:
                 UserWarning,
                 stacklevel=3,
             )
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Build the microscope that ``aimicro simulate`` has noted for a pair.
+
+        Parameters
+        ----------
+        record : mapping
+            ``"microscope"`` of a pair in ``simulation.json``.
+
+        Returns
+        -------
+        Microscope
+            The same, aberrations and camera included.
+
+        Raises
+        ------
+        TypeError
+            If the record has a field that no microscope has.
+        ValueError
+            If a field is outside its range.
+
+        Notes
+        -----
+        Used in appendix A, *Deconvolution*.
+
+        Examples
+        --------
+        >>> record = {"modality": "confocal", "na": 1.2, "attenuation_length_um": "inf"}
+        >>> Microscope.from_record(record).attenuation_length_um
+        inf
+        """
+        # JSON has no infinity, so it stands there as a word.
+        fields: dict[str, Any] = {
+            name: np.inf if value == "inf" else value for name, value in record.items()
+        }
+        if "camera" in fields:
+            fields["camera"] = Camera(**fields["camera"])
+        return cls(**fields)
 
     def psf(self, shape: Sequence[int] | None = None, *, depth_um: float = 0.0) -> Volume:
         """Compute the point spread function.

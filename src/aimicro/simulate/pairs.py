@@ -19,7 +19,7 @@ from aimicro.simulate.specimens import cells, filaments, mitochondria, vesicles
 
 _ABERRATIONS = ("vertical astigmatism", "oblique astigmatism", "vertical coma", "horizontal coma",
                 "primary spherical")  # fmt: skip
-_ABERRATION_RMS_RAD = (0.5, 1.5)  # from just visible to a tenth of the peak
+_ABERRATION_RMS_RAD = (0.5, 1.0)  # from just visible to a third of the peak
 _NUCLEI_PER_UM2 = 1 / 800  # half of what a full dish has, so that there is room to divide
 
 

@@ -199,7 +199,10 @@ def transmitted_light(
 
     Notes
     -----
-    The object is taken to be thin and to be mirrored at the border of the field. Two special
+    The object is taken to be thin and to be mirrored at the border of the field. The source is 40
+    points: spread over the condenser's disc, or for phase contrast along the middle of the ring. A
+    ring much narrower than the default needs a wide field, more than :math:`\lambda/NA` over its
+    width, or it loses contrast. Two special
     cases show what to expect of a weak object in coherent light with a wide open pupil. Out of
     focus its curvature becomes visible, with opposite sign on either side [3]_,
 

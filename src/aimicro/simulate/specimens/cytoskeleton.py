@@ -27,7 +27,7 @@ def filaments(
     thickness_um: float = 0.05,
     rng: np.random.Generator | int,
 ) -> NDArray[np.float32]:
-    r"""Draw curved filaments, like microtubules, that run across the whole field.
+    r"""Draw curved filaments, like microtubules, that run on until they leave the field.
 
     Each filament is a worm-like chain: its tangent :math:`\mathbf t` keeps its direction over the
     persistence length :math:`P`. In :math:`d` dimensions, at a distance :math:`s` along it,

@@ -37,7 +37,7 @@ def mitochondria(
     They lie in the cytoplasm of one flat cell that fills the field, around the gap that its
     nucleus leaves, or anywhere inside a mask. Nodes are scattered over it, and near ones are
     joined by curved tubes until the pieces are as large as asked for. Up to three tubes meet at a
-    node; nodes without any are round fragments.
+    node, rarely a fourth; nodes without any are round fragments.
 
     Parameters
     ----------

@@ -16,12 +16,12 @@ class Randomise:
 
     A network that has seen enough variety takes a real image for one variation more [1]_. Each
     call draws a strength :math:`s` for each of the four changes, evenly from its range, and makes
-    them in this order, with :math:`M` the brightest pixel and :math:`g_1, g_2, g_3` smooth random
-    fields:
+    them in this order, with :math:`M` and :math:`M_2` the brightest pixels of :math:`f` and
+    :math:`f_2`, and smooth random fields :math:`g_1, g_2, g_3`:
 
     .. math:: f_1(\mathbf x) &= f(\mathbf x + s_\text{shape}\, L\, \mathbf g_1(\mathbf x)) \\
               f_2 &= f_1\, e^{s_\text{texture}\, g_2} \\
-              f_3 &= b\, M\, (f_2 / M)^\gamma \\
+              f_3 &= b\, M_2\, (f_2 / M_2)^\gamma \\
               f_4 &= f_3 + s_\text{background}\, M\, g_3
 
     Parameters
