@@ -25,7 +25,7 @@ install: .venv/.installed vendor/_static/mathjax  ## install what the book and i
 	@scripts/chromium.sh
 
 lab: .venv/.installed  ## open the notebooks in JupyterLab
-	.venv/bin/jupyter lab notebooks
+	PATH="$(CURDIR)/.venv/bin:$$PATH" jupyter lab notebooks
 
 bench: .venv/.installed  ## time the package's slow parts
 	.venv/bin/pytest benchmarks/ -s

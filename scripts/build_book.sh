@@ -2,6 +2,7 @@
 # Build _build/html; any warning is an error.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export PATH="$PWD/.venv/bin:$PATH"  # notebooks call the command aimicro
 # Every kernel warns that its traffic is not encrypted; it never leaves this machine. Errors still show.
 export IPYTHONDIR="$PWD/_build/ipython"
 mkdir -p "$IPYTHONDIR/profile_default"

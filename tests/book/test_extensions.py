@@ -25,7 +25,9 @@ def write_notebook(book: Path, *, task: str) -> None:
         "time.sleep(1)\nopen('runs', 'a').write('x')\n"
         f"display({data!r}, raw=True)"
     )
-    cells = [nbformat.v4.new_markdown_cell("# Denoising"), nbformat.v4.new_code_cell(code)]
+    bar = f"!{sys.executable} -c 'from tqdm import trange; list(trange(7, mininterval=0))'"
+    codes = [nbformat.v4.new_code_cell(code), nbformat.v4.new_code_cell(bar)]
+    cells = [nbformat.v4.new_markdown_cell("# Denoising"), *codes]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), book / "denoising.ipynb")
 
 
@@ -52,8 +54,9 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("book")
     (folder / "conf.py").write_text(
         f"import sys\nsys.path.append({str(EXTENSIONS)!r})\n"
-        "extensions = ['myst_nb', 'fresh_outputs', 'results']\n"
+        "extensions = ['myst_nb', 'fresh_outputs', 'progress_bars', 'results']\n"
         "exclude_patterns = ['out']\nnb_execution_mode = 'cache'\nnb_ipywidgets_js = {}\n"
+        "nb_merge_streams = True\n"
         "suppress_warnings = ['mystnb.unknown_mime_type']\n"
     )
     (folder / "index.md").write_text("# Book\n\n```{toctree}\ndenoising\nresults\n```\n")
@@ -75,6 +78,10 @@ def test_results_follow_the_notebooks_from_build_to_build(book: Path):
     assert "<table id='board'>" in first
 
     assert run_time(first) >= 1
+
+    # Of a progress bar only the end is left.
+    bars = (book / "out" / "html" / "denoising.html").read_text(encoding="utf-8")
+    assert re.findall(r"\| (\d)/7 \[", bars) == ["7"]
 
     # The page has to be read again, and the outputs come from the cache with their run time.
     (book / "denoising.ipynb").touch()

@@ -68,8 +68,11 @@ def bare_python(wheel: Path) -> Path:
     return python
 
 
-def offline_environment(folder: Path) -> dict[str, str]:
-    """Return an environment without network, without data, and with caches that are empty."""
+def offline_environment(folder: Path, python: Path) -> dict[str, str]:
+    """Return an environment without network, without data, and with caches that are empty.
+
+    The commands of this Python come first, as where it has been activated, and as on Colab.
+    """
     environment = {
         k: v for k, v in os.environ.items() if k not in ("AIMICRO_DATA_DIR", "PYTHONPATH")
     }
@@ -77,6 +80,7 @@ def offline_environment(folder: Path) -> dict[str, str]:
         environment[name] = "http://127.0.0.1:9"  # nobody listens there
     for name in ("XDG_CACHE_HOME", "MPLCONFIGDIR", "IPYTHONDIR"):
         environment[name] = str(folder / name)
+    environment["PATH"] = f"{python.parent}{os.pathsep}{environment['PATH']}"
     return environment
 
 
@@ -104,7 +108,7 @@ def test_notebook_runs_in_an_empty_folder(notebook: Path, bare_python: Path, tmp
         process = psutil.Popen(
             [bare_python, "-c", EXECUTE, notebook.name],
             cwd=folder,
-            env=offline_environment(tmp_path),
+            env=offline_environment(tmp_path, bare_python),
             stdout=stream,
             stderr=stream,
         )
