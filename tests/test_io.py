@@ -79,10 +79,10 @@ def assert_sizes(image, pixel_size_um, *, rtol=1e-9):
     np.testing.assert_allclose(came, expected, rtol=rtol)  # None becomes NaN, equal to itself
 
 
-def read_or_refused(path):
+def read_or_refused(path, **options):
     """Return the image, or the one line that refuses the file."""
     try:
-        return read_tiff(path)
+        return read_tiff(path, **options)
     except TiffError as error:
         return str(error)
 
@@ -351,6 +351,27 @@ def test_zero_as_white_is_inverted_but_for_imagej(tmp_path):
         read_tiff(tmp_path / "signed.tif")
 
 
+def test_an_image_that_stays_on_the_disk_is_the_one_in_memory(shared_data, tmp_path, monkeypatch):
+    """All kinds of files: in their own, or decoded into a temporary one; or refused alike."""
+    folders = (f"{ODDITIES}/*", "ome_tiff/*", "neubias_io")
+    files = [file for folder in folders for file in shared_data.glob(f"{folder}/*.tif*")]
+    in_memory = [read_or_refused(file, pages="Z") for file in files]
+    monkeypatch.setattr("aimicro._scratch.LARGE", 0)
+    n_read = n_decoded = 0
+    for file, expected in zip(files, in_memory, strict=True):
+        came = read_or_refused(file, pages="Z", scratch=tmp_path)
+        if isinstance(expected, str):
+            assert came == expected
+            continue
+        np.testing.assert_array_equal(came.data, expected.data, err_msg=file.name)
+        assert came.data.dtype.newbyteorder("=") == expected.data.dtype
+        assert (came.axes, came.pixel_size_um) == (expected.axes, expected.pixel_size_um)
+        assert list(tmp_path.iterdir()) == []
+        n_read, n_decoded = n_read + 1, n_decoded + came.data.flags.writeable
+    assert n_decoded > 60
+    assert n_read - n_decoded > 20  # mapped
+
+
 def test_nan_and_infinities_are_counted_and_refused(tmp_path):
     data = np.ones((3, 4, 5), np.float32)
     data[1, 2, 3], data[2, 0, 0] = np.nan, np.inf
@@ -358,6 +379,11 @@ def test_nan_and_infinities_are_counted_and_refused(tmp_path):
     with pytest.raises(TiffError, match=r"got 2 of 60 NaN or infinite, the first at \(1, 2, 3\)"):
         read_tiff(tmp_path / "ratio.tif")
     np.testing.assert_array_equal(read_tiff(tmp_path / "ratio.tif", allow_nan=True).data, data)
+    data = np.ones((2, 1100, 1000), np.float32)  # more than is looked at in one go
+    data[1, 7, 8:10], data[1, 1000, 3] = np.nan, -np.inf
+    write_tiff(tmp_path / "large.tif", data, axes="ZYX")
+    with pytest.raises(TiffError, match=r"got 3 of 2200000 NaN .* first at \(1, 7, 8\). Replace"):
+        read_tiff(tmp_path / "large.tif")
 
 
 def test_complex_numbers_are_refused(tmp_path):

@@ -17,6 +17,8 @@ from typing import BinaryIO
 import numpy as np
 import tifffile
 
+from aimicro._scratch import NoRoomError
+
 _BYTES_OF_TAG_TYPE = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _BYTES_OF_TAG_TYPE |= {13: 4, 16: 8, 17: 8, 18: 8}
 # Pixels may unfold to 256 MiB, or to 2000 times their file (Deflate reaches 1032 times,
@@ -58,6 +60,8 @@ def refusing(path: Path) -> Iterator[None]:
         yield
         if errors:
             raise damaged(errors[0])
+    except NoRoomError:
+        raise  # not a fault of this file
     except TiffError as error:
         raise TiffError(_one_line(path, str(error))) from None
     except Exception as error:  # decoders meet broken files with every exception there is

@@ -14,6 +14,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from aimicro._scratch import parts
 from aimicro._tiff_integrity import TiffError, check_directories, damaged
 
 AXES = "TZCYX"  # in the order of an ImageJ hyperstack
@@ -171,27 +172,33 @@ def bright_is_large(data: NDArray[Any], page: tifffile.TiffPage) -> NDArray[Any]
             f"Expected 0 to be black, got 0 as white in {data.dtype}, which has no black. "
             "Invert it where it was made, or pass axes='YX' to take its numbers as stored."
         )
-    return ~data if data.dtype == bool else data.dtype.type(2**page.bitspersample - 1) - data
+    out = data if data.flags.writeable else None  # of a large image there is no room for two
+    white = data.dtype.type(2**page.bitspersample - 1)
+    return np.asarray(np.bitwise_xor(white, data, out=out))
 
 
 def check_finite(data: NDArray[Any]) -> None:
     """Refuse NaN and infinite values."""
     if data.dtype.kind != "f":
         return
-    finite = np.isfinite(data)
-    if not finite.all():
-        first = tuple(int(i) for i in np.unravel_index(finite.argmin(), data.shape))
+    n_seen, n_bad, place = 0, 0, 0
+    for part in parts(data):
+        bad = np.flatnonzero(~np.isfinite(part))
+        if len(bad) and not n_bad:
+            place = n_seen + int(bad[0])
+        n_seen, n_bad = n_seen + part.size, n_bad + len(bad)
+    if n_bad:
+        first = tuple(int(i) for i in np.unravel_index(place, data.shape))
         raise TiffError(
-            f"Expected finite values, got {data.size - np.count_nonzero(finite)} of {data.size} "
-            f"NaN or infinite, the first at {first}. Pass allow_nan=True and mask or replace them."
+            f"Expected finite values, got {n_bad} of {data.size} NaN or infinite, the first at "
+            f"{first}. Replace them or leave the image out; allow_nan=True reads them as they are."
         )
 
 
 def planes_last(data: NDArray[Any], letters: str) -> tuple[NDArray[Any], str]:
-    """Move Y and X to the end."""
+    """Move Y and X to the end, without a copy."""
     ordered = "".join(axis for axis in letters if axis not in "YX") + "YX"
-    data = data.transpose([letters.index(axis) for axis in ordered])
-    return np.ascontiguousarray(data), ordered
+    return data.transpose([letters.index(axis) for axis in ordered]), ordered
 
 
 # ---- how large is a pixel?

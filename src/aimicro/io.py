@@ -18,6 +18,7 @@ import tifffile
 from numpy.typing import ArrayLike, NDArray
 
 from aimicro._files import replacing
+from aimicro._scratch import is_large, zeros_on_disk
 from aimicro._tiff_integrity import TiffError, check_directories, check_pixels_are_there, refusing
 from aimicro._tiff_meaning import (
     AXES,
@@ -97,6 +98,7 @@ def read_tiff(
     axes: str | None = None,
     pages: str | None = None,
     allow_nan: bool = False,
+    scratch: str | os.PathLike[str] | None = None,
 ) -> TiffImage:
     """Read the one image of a TIFF file, or refuse it.
 
@@ -121,6 +123,11 @@ def read_tiff(
         axes keeps them.
     allow_nan : bool
         Accept NaN and infinite values, for the caller to mask or replace.
+    scratch : path-like, optional
+        Folder for a temporary file. With it, an image of more than 2**24 pixels is not held in
+        memory, but mapped from where it lies: in its own file, in the byte order of that file and
+        not to be changed, or if it is compressed, decoded in the temporary one, which is gone when
+        the array is.
 
     Returns
     -------
@@ -132,6 +139,8 @@ def read_tiff(
     TiffError
         If the file is missing, damaged, cut, empty, a photograph, complex, of unknown axes, holds
         more than one image, or values that are not finite.
+    OSError
+        If `scratch` has no room for the temporary file.
 
     Notes
     -----
@@ -156,13 +165,15 @@ def read_tiff(
             check_pixels_are_there(series)
             check_values_are_intensities(series, as_they_stand=axes is not None)
             letters, shape = stored_axes(series, imagej, ome, axes, pages)
-            data = series.asarray().reshape(shape)
+            data = _pixels(series, scratch).reshape(shape)
             if axes is None and not tif.is_imagej:
                 data = bright_is_large(data, series.keyframe)
             size = pixel_size(imagej, ome, tif)
         if not allow_nan:
             check_finite(data)
     data, letters = planes_last(data, letters)
+    if scratch is None or not is_large(data.shape):
+        data = np.ascontiguousarray(data)
     sizes = tuple(size.get(axis) for axis in "ZYX" if axis in letters)
     return TiffImage(data=data, axes=letters, pixel_size_um=sizes, name=path.name)
 
@@ -268,6 +279,22 @@ def write_tiff(
             _write_imagej(file, data, axes, size, names)
         else:
             _write_ome(file, data, axes, size, names)
+
+
+# ---- reading
+
+
+def _pixels(
+    series: tifffile.TiffPageSeries, scratch: str | os.PathLike[str] | None
+) -> NDArray[Any]:
+    """Read or map the pixels, of which 0 may still be white."""
+    if scratch is None or not is_large(series.shape):
+        return series.asarray()
+    page = series.keyframe
+    is_white = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE  # cannot be inverted in its file
+    if series.dataoffset is not None and page.is_memmappable and not is_white:
+        return series.asarray(out="memmap")
+    return series.asarray(out=zeros_on_disk(series.shape, series.dtype, Path(scratch)))
 
 
 # ---- writing

@@ -1,14 +1,15 @@
 import csv
 import json
 import math
+import os
 import re
 import resource
 import shutil
 import subprocess
 import sys
-import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -323,8 +324,8 @@ class TestScores:
             assert float(row[f"ssim_{name}"]) == pytest.approx(expected, abs=1e-4)
 
     @pytest.mark.parametrize("shape", [(40, 230, 190), (9, 400, 300), (1500, 1000)])
-    def test_bands_make_no_difference(self, shape: tuple[int, ...]) -> None:
-        """The images are larger than one band."""
+    def test_boxes_make_no_difference(self, shape: tuple[int, ...]) -> None:
+        """The images are larger than one box."""
         rng = np.random.default_rng(0)
         truth = rng.random(shape, dtype=np.float32)
         image = (truth / 2 + 0.1 * rng.random(shape) + 0.3).astype(np.float32)
@@ -656,20 +657,108 @@ class TestBlocks:
         np.testing.assert_array_equal(short, long)
 
 
-def test_memory_holds_the_image_in_16_bits_and_twice_in_32(tmp_path: Path) -> None:
-    """As it was read, as it is cut into blocks, and restored; all else is as small as a block."""
-    model = training(tmp_path / "model", linear(1), input_shape=(16, 64, 64))
-    image = np.tile(stack((8, 256, 256)), (8, 1, 1))
-    source = save(tmp_path / "raw.tif", image)
-    apply(model, save(tmp_path / "small.tif", image[:2]), tmp_path / "first.tif")
-    tracemalloc.start()
-    try:
-        arguments = ["-m", model, "-i", source, "-o", tmp_path / "out.tif", "--halo", "0,0,0"]
-        assert main(["apply", *map(str, arguments)]) == 0
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < (2 + 4 + 4 + 1) * image.size
+class TestLargeVolumes:
+    """They stay in their files, and so does what is restored of them."""
+
+    @pytest.mark.parametrize(
+        ("name", "options"),
+        [
+            ("plain", {}),
+            ("imagej", {"byteorder": ">", "imagej": True}),
+            ("compressed", {"compression": "zlib", "predictor": True}),
+            ("tiled", {"tile": (32, 16), "compression": "lzw"}),
+            ("inverted", {"photometric": "miniswhite"}),
+            ("turned", {"photometric": "minisblack", "metadata": {"axes": "YXZ"}}),
+        ],
+    )
+    def test_files_are_the_same_byte_by_byte(
+        self, truth: Path, tmp_path: Path, name: str, options: dict[str, Any],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        torch.manual_seed(0)
+        model = training(tmp_path / "model", RCAN(channels=2, blocks=1, groups=1, reduction=1))
+        image = stack((9, 40, 33))
+        stored = {"inverted": 65535 - image, "turned": np.moveaxis(image, 0, -1)}.get(name, image)
+        source = tmp_path / "a.tif"
+        tifffile.imwrite(source, stored, **{"metadata": {"axes": "ZYX"}} | options)
+        results = []
+        for large in (9 * 40 * 33, 9 * 40 * 33 - 1):
+            monkeypatch.setattr("aimicro._scratch.LARGE", large)
+            folder = tmp_path / str(large)
+            folder.mkdir()
+            apply(model, source, folder / "float.tif", "-g", truth)
+            apply(model, source, folder / "16.tif", "-g", truth, "--rescale", "-b", 16)
+            apply(model, source, folder / "units.tif", "--raw-units", "--restored-only")
+            results.append({path.name: path.read_bytes() for path in folder.iterdir()})
+        assert len(results[0]) == 5
+        assert results[0] == results[1]
+
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError("out of memory")])
+    def test_no_temporary_file_is_left_behind(
+        self, halving: Path, tmp_path: Path, error: BaseException,
+        monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    ) -> None:  # fmt: skip
+        tifffile.imwrite(tmp_path / "a.tif", stack((5, 20, 20)), compression="zlib")
+        names, during = sorted(tmp_path.iterdir()), []
+
+        def fails(*_: object) -> None:
+            during.append(sorted(tmp_path.iterdir()))
+            raise error
+
+        monkeypatch.setattr("aimicro._scratch.LARGE", 100)
+        monkeypatch.setattr(RCAN, "forward", fails)
+        arguments = ["-m", halving, "-i", tmp_path / "a.tif", "-o", tmp_path / "out.tif"]
+        assert main(["apply", *map(str, arguments)]) == (130 if error is KeyboardInterrupt else 2)
+        assert [*during, sorted(tmp_path.iterdir())] == [names, names]
+
+    @pytest.mark.parametrize("compression", ["zlib", None])
+    def test_a_full_disk(
+        self, halving: Path, tmp_path: Path, compression: str | None,
+        monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    ) -> None:  # fmt: skip
+        """Of a compressed image there is no room to read it, else none for what is restored."""
+        tifffile.imwrite(tmp_path / "a.tif", stack((5, 100, 100)), compression=compression)
+        monkeypatch.setattr("aimicro._scratch.LARGE", 100)
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (90_000, limits[1]))
+        try:
+            line = refused(capsys, halving, tmp_path / "a.tif", tmp_path / "out.tif")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        n_mb = 0.1 if compression else 0.2
+        assert f"{tmp_path}: Expected room for {n_mb} MB that are needed for a while, got" in line
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif", "model"]
+
+    def test_memory_does_not_grow_with_the_planes(self, tmp_path: Path) -> None:
+        """In a whole run, the kernel grants 32 MB beside the program: less than the volume.
+
+        A block, and what the network makes of it, take 20 MB of them; so there is no room for the
+        result either. Files that are mapped do not count: the kernel can drop their pages.
+        """
+        model = training(tmp_path / "model", linear(1), input_shape=(16, 64, 64))
+        volume = np.tile(stack((16, 128, 128)).astype(np.float64), (16, 1, 1))
+        source, limit = save(tmp_path / "raw.tif", volume), 32_000_000
+        assert volume.nbytes > limit
+        code = (
+            "import re, resource, sys\n"
+            "import aimicro._scratch, aimicro.cli, aimicro.cli._restorer\n"
+            "aimicro._scratch.LARGE = 10**6\n"
+            "used = re.search(r'VmData:\\s+(\\d+) kB', open('/proc/self/status').read())[1]\n"
+            f"limit = 1024 * int(used) + {limit}\n"
+            "resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))\n"
+            "sys.exit(aimicro.cli.main())\n"
+        )
+        options = ["-m", model, "-i", source, "-o", tmp_path / "out.tif", "--halo", "0,0,0"]
+        run = subprocess.run(
+            [sys.executable, "-c", code, "apply", *map(str, options)],
+            # Nothing is kept of what is freed, and there are no threads with stacks of their own.
+            env=os.environ | {"MALLOC_MMAP_THRESHOLD_": "100000", "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+        )
+        assert run.returncode == 0, run.stderr[-500:]
+        came = read_tiff(tmp_path / "out.tif").data[-1, 1]
+        np.testing.assert_allclose(came, normalised(volume)[-1], atol=0.01)
 
 
 def test_what_train_writes_can_be_applied(tmp_path: Path) -> None:

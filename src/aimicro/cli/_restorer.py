@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from aimicro.cli._training import CONFIG, CompleteConfig
-from aimicro.io import TiffImage, write_tiff
+from aimicro.io import TiffImage, read_tiff, write_tiff
 from aimicro.models.rcan import RCAN
 from aimicro.predict.restore import (
     DATA_RANGE,
@@ -27,6 +27,7 @@ from aimicro.predict.restore import (
     restore,
     score,
 )
+from aimicro.train._stack_files import read_header
 from aimicro.train.checkpoint import best_weights, load_model
 from aimicro.train.fit import best_device, native_bfloat16
 from aimicro.train.patches import (
@@ -35,7 +36,6 @@ from aimicro.train.patches import (
     Normalisation,
     percentile_normalisation,
 )
-from aimicro.train.stacks import read_stack
 
 Row = dict[str, str | float]
 _FEWEST_LEVELS = 16  # from dark to bright: with fewer, rounding draws contour lines
@@ -77,32 +77,36 @@ class Restorer:
 
         `each` is told of every share of the image that is done.
         """
-        image = self._read(raw)
+        scratch = output.resolve().parent  # there is room for the result, which is as large
+        image = self._read(raw, scratch)
         of_raw = self._normalisation(raw, image.data)
         # Mistakes show before the long computation, during which the truth is not held.
-        of_truth = self._check_truth(truth, raw, image.data.shape) if truth else None
+        of_truth = self._check_truth(truth, raw, image.data.shape, scratch) if truth else None
         if self.options.raw_units:
             _check_levels(raw, image.data, of_raw, self.options.bpp)
-        restored = self._restored(raw, image.data, of_raw, each)
+        restored = self._restored(raw, image.data, of_raw, each, scratch)
         channels = {"raw": Channel.normalised(image.data, of_raw), "restored": Channel(restored)}
         row = None
         if truth and of_truth:
-            channels["truth"] = Channel.normalised(self._read(truth).data, of_truth)
+            channels["truth"] = Channel.normalised(self._read(truth, scratch).data, of_truth)
             row = {"file": raw.name, "truth": truth.name, **self._scores(channels)}
         if self.options.rescale:
             channels["restored"] = affine_to(channels["truth"], channels["restored"])
         self._write(output, channels, of_raw, image)
         return row
 
-    def _read(self, file: Path) -> TiffImage:
-        image = read_stack(file)
-        if image.data.ndim != self.ndim:
+    def _read(self, file: Path, scratch: Path) -> TiffImage:
+        shape = read_header(file).shape
+        if len(shape) != self.ndim:
             raise ValueError(
                 f"{file}: Expected {_KINDS[self.ndim]}, as the network was trained on, got shape "
-                f"{image.data.shape}. A stack of one slice is an image."
+                f"{shape}. A stack of one slice is an image."
             )
+        image = read_tiff(file, pages="Z", scratch=scratch)
+        data = image.data.reshape(shape)  # without a channel or time of length 1
         # A mask of true and false has no percentiles.
-        return replace(image, data=image.data.view("u1")) if image.data.dtype == bool else image
+        data = data.view("u1") if data.dtype == bool else data
+        return replace(image, data=data, axes="ZYX"[-self.ndim :])
 
     def _normalisation(self, file: Path, pixels: NDArray[np.generic]) -> Normalisation:
         normalisation = percentile_normalisation(pixels, self.p_min, self.p_max)
@@ -115,8 +119,10 @@ class Restorer:
             )
         return normalisation
 
-    def _check_truth(self, truth: Path, raw: Path, shape: tuple[int, ...]) -> Normalisation:
-        pixels = self._read(truth).data
+    def _check_truth(
+        self, truth: Path, raw: Path, shape: tuple[int, ...], scratch: Path
+    ) -> Normalisation:
+        pixels = self._read(truth, scratch).data
         if pixels.shape != shape:
             raise ValueError(
                 f"{truth}: Expected a truth of the shape of {raw}, {shape}, got {pixels.shape}. "
@@ -130,6 +136,7 @@ class Restorer:
         pixels: NDArray[np.generic],
         of_raw: Normalisation,
         each: Callable[[float], object],
+        scratch: Path,
     ) -> Array:
         try:
             return restore(
@@ -139,6 +146,7 @@ class Restorer:
                 normalisation=of_raw,
                 bfloat16=self.bfloat16,
                 each_block=partial(each, 1 / self.cut.count(pixels.shape)),
+                scratch=scratch,
             )
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "memory" not in str(error):

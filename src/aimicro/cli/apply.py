@@ -48,7 +48,8 @@ def add_to(commands: Any) -> None:
     add("-i", "--input", type=Path, required=True, metavar="IN",
         help="a TIFF file, or a folder of them; pages that do not say what they are count as z")
     add("-o", "--output", type=Path, required=True, metavar="OUT",
-        help="a file for a file; a folder for a folder, where results get the names of the inputs")
+        help="a file for a file; a folder for a folder, where results get the names of the inputs; "
+        "what a large volume needs for a while lies there, too, without a name")
     add("-g", "--ground_truth", type=Path, metavar="GT",
         help="truth to compare with: a file, or a folder whose files, in the order of their names, "
         "belong to those of IN")

@@ -1,15 +1,18 @@
 """Restore a stack block by block, put it into the unit that is asked for, and score it.
 
-Of a stack, memory holds the pixels as they lie in the file, the restored ones, and while the
-network runs a copy in float32 to cut blocks from. A change of unit is a gain and an offset, applied
-to a few rows or planes at a time, where these are scored or written.
+Memory holds a block and what the network makes of it. A stack is cut into blocks where it lies, in
+memory or in a mapped file, and if it is large, so is what is put together from the restored ones. A
+change of unit is a gain and an offset, applied to a box or a plane at a time, where these are
+scored or written.
 
 Used in appendix A, *Denoising*.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -17,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from aimicro._scratch import is_large, zeros_on_disk
 from aimicro.io import Planes
 from aimicro.metrics.restoration import mse, ssim
 from aimicro.predict.tiles import Array, predict
@@ -24,7 +28,7 @@ from aimicro.train.patches import Normalisation
 
 DATA_RANGE = 1.0  # of scores: in normalised units, from the low percentile to the high one
 DEFAULT_HALO = 6  # what is farther away changed trained networks by 0.2 % of the range at most
-_BAND = 2**20  # voxels that are computed with at a time
+_EDGE = {2: 1000, 3: 100}  # of boxes with a million voxels, which are computed with at a time
 _SSIM_WINDOW = 11
 
 
@@ -179,6 +183,7 @@ def restore(
     normalisation: Normalisation,
     bfloat16: bool = False,
     each_block: Callable[[], object] = lambda: None,
+    scratch: Path | None = None,
 ) -> Array:
     """Restore an image with blocks that fade into each other.
 
@@ -196,18 +201,29 @@ def restore(
         Let the network compute with short numbers, which is faster where the processor has them.
     each_block
         Called after each block.
+    scratch
+        Folder for a temporary file, which instead of memory holds the result if it has more than
+        2^24 voxels (64 x 512 x 512). The file is gone when the result is.
 
     Returns
     -------
     ndarray
         float32, of the shape of `image`, in normalised units.
 
+    Raises
+    ------
+    OSError
+        If there is no room for the file.
+
     Notes
     -----
     Used in appendix A, *Denoising*.
     """
     restorer = _Restorer(model, normalisation, bfloat16, each_block)
-    return predict(restorer, image, tile=cut.tile, halo=cut.halo, blend=cut.overlap)
+    result = None
+    if scratch and is_large(image.shape):
+        result = zeros_on_disk(image.shape, np.float32, scratch)
+    return predict(restorer, image, tile=cut.tile, halo=cut.halo, blend=cut.overlap, out=result)
 
 
 # ---- units
@@ -318,7 +334,7 @@ class Score(NamedTuple):
 def score(truth: Channel, image: Channel) -> Score:
     """Compare an image with its truth, both in normalised units.
 
-    The numbers are those of `aimicro.metrics.restoration`, computed band by band.
+    The numbers are those of `aimicro.metrics.restoration`, computed box by box.
 
     Parameters
     ----------
@@ -329,7 +345,7 @@ def score(truth: Channel, image: Channel) -> Score:
     -----
     Used in appendix A, *Denoising*.
     """
-    error = _mean(lambda band: mse(truth[band], image[band]), truth.pixels.shape)
+    error = _mean(lambda box: mse(truth[box], image[box]), truth.pixels.shape)
     psnr = 10 * math.log10(DATA_RANGE**2 / error) if error else math.inf
     return Score(psnr, _ssim(truth, image), error)
 
@@ -349,11 +365,11 @@ def affine_to(truth: Channel, image: Channel) -> Channel:
     shape = truth.pixels.shape
 
     def mean(function: Callable[[Any], NDArray[np.float64]]) -> float:
-        return _mean(lambda band: float(function(band).mean()), shape)
+        return _mean(lambda box: float(function(box).mean()), shape)
 
-    t_mean, x_mean = mean(lambda band: truth[band]), mean(lambda band: image[band])
-    power = mean(lambda band: (image[band] - x_mean) ** 2)
-    shared = mean(lambda band: (image[band] - x_mean) * (truth[band] - t_mean))
+    t_mean, x_mean = mean(lambda box: truth[box]), mean(lambda box: image[box])
+    power = mean(lambda box: (image[box] - x_mean) ** 2)
+    shared = mean(lambda box: (image[box] - x_mean) * (truth[box] - t_mean))
     constant = power == 0 or image.pixels.min() == image.pixels.max()
     gain = 0.0 if constant else shared / power
     return image.scaled(gain, t_mean - gain * x_mean)
@@ -367,23 +383,21 @@ def _ssim(truth: Channel, image: Channel) -> float:
         planes = [[replace(c, pixels=c.pixels[z]) for c in (truth, image)] for z in range(shape[0])]
         return sum(_ssim(*plane) for plane in planes) / len(planes)
     return _mean(
-        lambda band: ssim(truth[band], image[band], data_range=DATA_RANGE),
+        lambda box: ssim(truth[box], image[box], data_range=DATA_RANGE),
         shape,
-        shared_rows=_SSIM_WINDOW - 1,
+        shared=_SSIM_WINDOW - 1,
     )
 
 
-def _mean(
-    function: Callable[[Any], float], shape: tuple[int, ...], *, shared_rows: int = 0
-) -> float:
-    """Mean over an image of what a function says of each band of rows.
+def _mean(function: Callable[[Any], float], shape: tuple[int, ...], *, shared: int = 0) -> float:
+    """Mean over an image of what a function says of each box of it.
 
-    The last `shared_rows` of a band are the first ones of the next.
+    Along each axis, the last `shared` voxels of a box are the first ones of the next.
     """
-    rows = max(16, _BAND * shape[-2] // math.prod(shape))
-    end = shape[-2] - shared_rows
+    edge, sizes = _EDGE[len(shape)], [size - shared for size in shape]
     total = 0.0
-    for start in range(0, end, rows):
-        stop = min(start + rows, end)
-        total += (stop - start) * function((..., slice(start, stop + shared_rows), slice(None)))
-    return total / end
+    for corner in itertools.product(*(range(0, size, edge) for size in sizes)):
+        lengths = [min(edge, size - start) for start, size in zip(corner, sizes, strict=True)]
+        ends = (start + length + shared for start, length in zip(corner, lengths, strict=True))
+        total += math.prod(lengths) * function(tuple(map(slice, corner, ends)))
+    return total / math.prod(sizes)

@@ -11,12 +11,15 @@ import functools
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from tqdm import tqdm
+
+from aimicro._scratch import parts
 
 Array = NDArray[np.float32]
 
@@ -29,6 +32,7 @@ def predict(
     halo: int | Sequence[int] | None = None,
     blend: int | Sequence[int] = 16,
     progress: bool = False,
+    out: Array | None = None,
 ) -> Array:
     """Restore an image or a volume.
 
@@ -49,17 +53,20 @@ def predict(
         Width over which a tile fades into the next.
     progress
         Show a progress bar.
+    out
+        Where the result goes, for example a `numpy.memmap`: a float32 array of the shape of
+        `image`. With an `image` that is mapped, too, memory holds no more than a tile.
 
     Returns
     -------
     ndarray
-        float32, of the shape and in the unit of `image`.
+        float32, of the shape and in the unit of `image`; `out`, if that is given.
 
     Raises
     ------
     ValueError
-        For an image that is not 2D or 3D, empty, complex, or has NaN or infinite pixels, and for
-        a tile too small for its halo.
+        For an image that is not 2D or 3D, empty, complex, or has NaN or infinite pixels, for a
+        tile too small for its halo, and for an `out` that does not fit.
 
     Notes
     -----
@@ -82,16 +89,19 @@ def predict(
         _tiles_along(*settings, divisor)
         for settings in zip(values.shape, tiles, halos, blends, strict=True)
     ]
-    restored = np.zeros(values.shape, np.float32)
+    restored = _zeros(values.shape, out)
     count = math.prod(len(along) for along in axes)
     for place in tqdm(itertools.product(*axes), total=count, disable=not progress, unit="tile"):
         window = tuple(slice(start, start + len(fade)) for start, fade in place)
-        part = values[window]
+        part = values[window].astype(np.float32)
         result = _apply(model, normalisation.apply(part) if normalisation else part, divisor)
         # The fade of a tile is the product of the fades along its axes.
         fade = functools.reduce(np.multiply.outer, [fade for _, fade in place])
         restored[window] += fade * result
-    return normalisation.undo(restored) if normalisation else restored
+    if normalisation:
+        for index in range(len(restored)):
+            restored[index] = normalisation.undo(restored[index])
+    return restored
 
 
 def _tiles_along(
@@ -143,16 +153,29 @@ def _each(value: int | Sequence[int], ndim: int) -> tuple[int, ...]:
     return values
 
 
-def _checked(image: ArrayLike) -> Array:
+def _zeros(shape: tuple[int, ...], out: Array | None) -> Array:
+    if out is None:
+        return np.zeros(shape, np.float32)
+    if out.shape != shape or out.dtype != np.float32:
+        raise ValueError(
+            f"Expected an array of the image's shape {shape} in float32 for the result, got "
+            f"{out.shape} in {out.dtype}. Leave out away to get a new one."
+        )
+    out[...] = 0
+    return out
+
+
+def _checked(image: ArrayLike) -> NDArray[Any]:
     values = np.asarray(image)
     if values.ndim not in (2, 3) or values.size == 0 or np.iscomplexobj(values):
         raise ValueError(
             f"Expected a real image (Y, X) or volume (Z, Y, X), got {values.dtype} of shape "
             f"{values.shape}. Choose one channel and one time point."
         )
-    if not np.isfinite(values).all():
+    n_bad = sum(part.size - np.count_nonzero(np.isfinite(part)) for part in parts(values))
+    if n_bad:
         raise ValueError(
-            f"Expected finite pixels, got {np.sum(~np.isfinite(values))} NaN or infinite ones of "
-            f"{values.size}. Replace them first, for example with np.nan_to_num."
+            f"Expected finite pixels, got {n_bad} NaN or infinite ones of {values.size}. "
+            "Replace them first, for example with np.nan_to_num."
         )
-    return values.astype(np.float32)
+    return values

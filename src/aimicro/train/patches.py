@@ -10,6 +10,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from aimicro._percentiles import percentiles
 from aimicro.io import TiffImage
 
 Array = NDArray[np.float32]
@@ -60,7 +61,7 @@ def percentile_normalisation(image: ArrayLike, p_min: float, p_max: float) -> No
     Parameters
     ----------
     image
-        `(Y, X)` or `(Z, Y, X)`, in any unit.
+        `(Y, X)` or `(Z, Y, X)`, in any unit, finite; a large one is read but not copied.
     p_min, p_max
         Percentiles, in percent of the pixels, that become 0 and (almost) 1.
 
@@ -91,7 +92,7 @@ def percentile_normalisation(image: ArrayLike, p_min: float, p_max: float) -> No
         )
     pixels = np.asarray(image)
     pixels = pixels.view(np.uint8) if pixels.dtype == bool else pixels
-    low, high = (float(value) for value in np.percentile(pixels, (p_min, p_max)))
+    low, high = percentiles(pixels, (p_min, p_max))
     return Normalisation(offset=low, scale=high - low + LEAST_SCALE)
 
 

@@ -1,0 +1,69 @@
+"""Images larger than memory: kept in files, and gone through part by part.
+
+A private part of :mod:`aimicro.io`, :mod:`aimicro.train` and :mod:`aimicro.predict`.
+"""
+
+import math
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+LARGE = 2**24  # voxels, 64 x 512 x 512; what is not larger is quickest in memory
+_PART = 2**18  # voxels that are computed with at a time
+
+
+class NoRoomError(OSError):
+    """A disk that is full: one line."""
+
+
+def is_large(shape: Sequence[int]) -> bool:
+    """Whether an image of this shape is better kept in a file."""
+    return math.prod(shape) > LARGE
+
+
+def zeros_on_disk(shape: Sequence[int], dtype: DTypeLike, folder: Path) -> NDArray[Any]:
+    """Return an array of zeros in a temporary file, which is gone when the array is.
+
+    The file has no name, or is one that Windows deletes with its last user. So neither an error nor
+    Ctrl-C nor a killed run leaves it behind.
+    """
+    dtype = np.dtype(dtype)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            _fill(file, n_bytes)
+            return np.memmap(file, dtype, mode="r+", shape=tuple(shape))
+    except OSError as error:
+        raise NoRoomError(
+            f"{folder}: Expected room for {n_bytes / 1e6:.3g} MB that are needed for a while, got: "
+            f"{error.strerror or error}. Make room for them, or choose another place for the "
+            "output."
+        ) from error
+
+
+def _fill(file: BinaryIO, n_bytes: int) -> None:
+    """Write zeros: where the disk fills up under a file with holes, the process is killed."""
+    block = bytes(min(n_bytes, _PART))
+    for start in range(0, n_bytes, _PART):
+        file.write(block[: n_bytes - start])
+    file.flush()
+
+
+def parts(image: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Go through all pixels in the order of their axes, a flat part at a time.
+
+    A part is to be used before the next one is asked for.
+    """
+    with np.nditer(
+        image,
+        ["external_loop", "buffered", "zerosize_ok"],
+        op_dtypes=[image.dtype.newbyteorder("=")],
+        order="C",
+        casting="equiv",
+        buffersize=_PART,
+    ) as iterator:
+        yield from iterator
