@@ -58,6 +58,20 @@ class DataSet:
 
 
 _DATA_SETS = {
+    "bbbc039_nuclei": DataSet(
+        title="Eight fields of U2OS nuclei, Hoechst, widefield 20x (images/, 520 x 696 pixels, "
+        "uint16), and nuclei outlined by experts (masks_png/): each connected piece of one value "
+        "in the first channel is a nucleus",
+        licence="CC0 1.0",
+        citation="Caicedo, Roth, Goodman, Becker, Karhohs, Broisin, Molnar, McQuin, Singh, Theis, "
+        "Carpenter: Evaluation of Deep Learning Strategies for Nucleus Segmentation in "
+        "Fluorescence Images. Cytometry Part A 95, 952-965 (2019), doi:10.1002/cyto.a.23863. "
+        "Image set BBBC039v1 of the Broad Bioimage Benchmark Collection",
+        doi="10.1002/cyto.a.23863",
+        url="https://github.com/DeepTrackAI/cell_counting_dataset",
+        caution="The files do not tell the pixel size. A few per cent of the outlined pieces are "
+        "smaller than 25 pixels: crumbs of the annotation, which many leave out, and say so.",
+    ),
     "fmd_confocal_pairs": DataSet(
         title="One field of fixed BPAE cells in three channels, confocal: one noisy frame (noisy/) "
         "and the mean of 50 registered frames (gt/), 512 x 512 pixels, uint8",
@@ -84,6 +98,19 @@ _DATA_SETS = {
         caution="The file tells neither the pixel size, nor the objective, nor the wavelength, nor "
         "the size of the bead. Compare shapes, not lengths. Light out of focus is missing, so the "
         "microscope had a pinhole or a light sheet.",
+    ),
+    "tracking_mouse_epidermis": DataSet(
+        title="Epidermis of a mouse paw, filmed in the living animal: lineages of 4,728 detections "
+        "in 15 frames with 404 divisions, and labels of 5 frames of 256 x 256 pixels of them",
+        licence="Apache-2.0",
+        citation="Yamamoto, Cockburn, Greco, Kawaguchi: Probing the rules of cell coordination in "
+        "live tissues by interpretable machine learning based on graph neural networks. PLOS "
+        "Computational Biology 18, e1010477 (2022), doi:10.1371/journal.pcbi.1010477. The labels "
+        "were cropped for the examples of laptrack, https://github.com/yfukai/laptrack",
+        doi="10.1371/journal.pcbi.1010477",
+        url="https://github.com/NoneqPhysLivingMatterLab/cell_interaction_gnn",
+        caution="How far the lineages were corrected by hand was not checked. Eight divisions have "
+        "three daughters. Cells that the edge of the crop cuts have a label, but no track.",
     ),
 }
 

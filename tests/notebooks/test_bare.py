@@ -47,7 +47,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bare_python(wheel: Path) -> Path:
-    """A Python with the package, its dependencies, and what executes a notebook.
+    """A Python with the package, its dependencies, traccuracy, and what executes a notebook.
 
     It is kept in _build, and made anew when the pins or the dependencies change.
     """
@@ -63,7 +63,7 @@ def bare_python(wheel: Path) -> Path:
         shutil.rmtree(old)
     venv.create(folder, with_pip=True)
     # The pins as constraints: an unpinned torch would bring gigabytes of CUDA.
-    run(*pip, "--constraint", pins, wheel, "nbclient", "ipykernel")
+    run(*pip, "--constraint", pins, f"{wheel}[tracking]", "nbclient", "ipykernel")
     (folder / "complete").touch()
     return python
 
