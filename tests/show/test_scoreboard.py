@@ -99,6 +99,12 @@ def test_the_headline_is_the_best_unless_it_is_chosen(better, best):
     assert (headline.row, headline.baseline, headline.difference) == (best, None, None)
 
 
+def test_where_no_end_is_good_none_is_best():
+    board = show.scoreboard("Area", {"a": 9.0, "b": 7.0}, better="neither", headline="b")
+    assert table(board) == [["Method", "Value"], ["a", "9.00"], ["b", "7.00"]]
+    assert board.results.headline.value == 7
+
+
 def test_columns_keep_their_order_whatever_the_order_in_a_row():
     board = show.scoreboard("x", {"a": {"p": 1, "q": 2}, "b": {"q": 4, "p": 3}})
     assert [row.values for row in board.results.rows] == [(1, 2), (3, 4)]
@@ -111,6 +117,7 @@ def test_columns_keep_their_order_whatever_the_order_in_a_row():
         ([1234.5, 20.0], ["1,234", "20"]),
         ([0.0, 0.0], ["0", "0"]),
         ([-3.0, 2.0], ["−3.00", "2.00"]),
+        ([-0.0, 25.0], ["0.0", "25.0"]),
     ],
 )
 def test_numbers_have_three_digits_of_the_largest(values, texts):
@@ -130,7 +137,8 @@ def test_numbers_have_three_digits_of_the_largest(values, texts):
             r"Expected \['p'\] for every method, got \['q'\]",
         ),
         ({"rows": {"a": {"p": 1}, "b": 1}}, r"Expected \['p'\] for every method, got \[''\]"),
-        ({"better": "best"}, "'higher' or 'lower', got 'best'"),
+        ({"better": "best"}, r"one of \('higher', 'lower', 'neither'\), got 'best'"),
+        ({"better": "neither"}, "the method to remember, got none.* Name one of"),
         ({"better": {"PSRN": "lower"}}, r"units and ends for \[''\], got \['PSRN'\]"),
         ({"headline": "RCAN"}, r"one of the methods \['Raw', 'Gaussian', 'U-Net'\], got 'RCAN'"),
         ({"baseline": "RCAN"}, "one of the methods .* got 'RCAN'"),

@@ -73,7 +73,8 @@ def add_to(commands: Any) -> None:
     unit("--normalize_output_range_between_zero_and_one", **switch,
          help="make the darkest value of each channel 0 and its brightest 1")
     unit("--raw-units", **switch, help="give every channel in the intensities of the raw image, "
-         "which -b 8 and -b 16 then round and clip, but do not scale")
+         "which -b 8 and -b 16 then round and clip, but do not scale; they are scaled back by the "
+         "percentiles of the raw image, which its noise widens")
     add("--restored-only", **switch, help="write the restored image only")
     add("-f", "--output_tiff_format", choices=("imagej", "ome"), default="imagej",
         help="what ImageJ's format cannot hold, such as 4 GB, becomes ome (default: imagej)")

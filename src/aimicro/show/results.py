@@ -3,15 +3,15 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-Better = Literal["higher", "lower"]
+Better = Literal["higher", "lower", "neither"]
 Values = Mapping[str, float] | Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
 class Column:
-    """One measure: its name, its unit, and which end of it is good."""
+    """One measure: its name, its unit, and which end of it is good, if one is."""
 
     name: str
     unit: str
@@ -82,8 +82,8 @@ def _columns(
     columns = []
     for name in names:
         end = better if isinstance(better, str) else better.get(name, "higher")
-        if end not in ("higher", "lower"):
-            raise ValueError(f"Expected better to be 'higher' or 'lower', got {end!r}. Choose one.")
+        if end not in get_args(Better):
+            raise ValueError(f"Expected better to be one of {get_args(Better)}, got {end!r}.")
         columns.append(Column(name, unit if isinstance(unit, str) else unit.get(name, ""), end))
     for setting in (unit, better):
         if not isinstance(setting, str) and (strangers := set(setting) - set(names)):
@@ -118,7 +118,12 @@ def _headline(
     for named in (method, baseline):
         if named is not None and named not in first:
             raise ValueError(f"Expected one of the methods {list(first)}, got {named!r}.")
-    best = max if better == "higher" else min
+    if method is None and better == "neither":
+        raise ValueError(
+            f"Expected the method to remember, got none, and no end of the first measure is the "
+            f"better one. Name one of {list(first)} as headline."
+        )
+    best = min if better == "lower" else max
     method = method or best(first, key=first.__getitem__)
     difference = None if baseline is None else first[method] - first[baseline]
     return Headline(method, first[method], baseline, difference)

@@ -45,10 +45,10 @@ def scoreboard(
     unit : str or mapping
         The unit, such as "dB", of all measures or of each.  Without measures it names what the
         numbers are: "dB PSNR".
-    better : "higher", "lower" or mapping
-        Which end is good, of all measures or of each.
+    better : "higher", "lower", "neither" or mapping
+        Which end is good, of all measures or of each; "neither" marks no best.
     headline : str, optional
-        The method to remember; by default the best in the first measure.
+        The method to remember; by default the best in the first measure, if that has a best.
     baseline : str, optional
         The method to beat: adds the differences from it, in the first measure.
     caption : str
@@ -62,8 +62,8 @@ def scoreboard(
     Raises
     ------
     ValueError
-        If a value is not finite, if the methods were not measured alike, or if the headline or
-        the baseline is not among them.
+        If a value is not finite, if the methods were not measured alike, if the headline or the
+        baseline is not among them, or if there is no headline where no end is good.
 
     Notes
     -----
@@ -115,12 +115,21 @@ def _decimals(values: Sequence[float]) -> int:
     return max(0, 2 - largest, -smallest)
 
 
+def _number(value: float, digits: int, sign: str = "-") -> str:
+    """Return a number as it is printed: no minus before what rounds to zero.
+
+    >>> _number(-0.04, 1), _number(-1234.5, 1), _number(0.26, 1, "+")
+    ('0.0', '−1,234.5', '+0.3')
+    """
+    return f"{value:{sign}z,.{digits}f}".replace("-", "−")
+
+
 def _texts(results: Results) -> list[list[str]]:
     """Return the numbers of each row as they are printed."""
     columns = list(zip(*(row.values for row in results.rows), strict=True))
     digits = [_decimals(values) for values in columns]
     return [
-        [f"{value:,.{d}f}".replace("-", "−") for value, d in zip(row.values, digits, strict=True)]
+        [_number(value, d) for value, d in zip(row.values, digits, strict=True)]
         for row in results.rows
     ]
 
@@ -129,11 +138,13 @@ def _table(results: Results, texts: Sequence[Sequence[str]]) -> str:
     """Return the results as an HTML table; the best of a column is marked in words."""
     baseline = results.headline.baseline
     best = [
-        (max if column.better == "higher" else min)(row.values[k] for row in results.rows)
+        _best([row.values[k] for row in results.rows], column.better)
         for k, column in enumerate(results.columns)
     ]
     heads = [
-        f'<th scope="col">{escape(_heading(c))} <small>{c.better} is better</small></th>'
+        f'<th scope="col">{escape(_heading(c))}'
+        + ("" if c.better == "neither" else f" <small>{c.better} is better</small>")
+        + "</th>"
         for c in results.columns
     ]
     if baseline is not None:
@@ -159,10 +170,17 @@ def _table(results: Results, texts: Sequence[Sequence[str]]) -> str:
     )
 
 
+def _best(values: Sequence[float], better: Better) -> float | None:
+    """Return the best value, if there is one."""
+    if better == "neither":
+        return None
+    return max(values) if better == "higher" else min(values)
+
+
 def _against(row: Row, baseline: str, rows: Sequence[Row]) -> str:
     """Return the difference from the baseline in the first column, with its sign."""
     if row.name == baseline:
         return "baseline"
     start = next(other.values[0] for other in rows if other.name == baseline)
     digits = _decimals([other.values[0] for other in rows])
-    return f"{row.values[0] - start:+,.{digits}f}".replace("-", "−")
+    return _number(row.values[0] - start, digits, "+")
