@@ -19,6 +19,7 @@ import aimicro
 from aimicro._files import replacing
 from aimicro.io import write_tiff
 from aimicro.simulate.pairs import TASKS, Pair, simulate_pair
+from aimicro.track import write_lineage
 
 RECORD = "simulation.json"
 _SPLITS = ("train", "val", "test")
@@ -155,8 +156,7 @@ def _save(paths: Sequence[Path], pair: Pair) -> None:
     values = pair.truth.astype(np.uint16) if in_16_bits else pair.truth
     write_tiff(truth, values, axes=pair.axes, pixel_size_um=pair.voxel_size_um)
     for table in tables:
-        with replacing(table) as file:
-            file.writelines(f"{' '.join(map(str, track))}\n".encode() for track in pair.lineage)
+        write_lineage(table, pair.lineage)
 
 
 def _save_preview(path: Path, pair: Pair) -> None:
