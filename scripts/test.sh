@@ -9,11 +9,12 @@ rm -rf "$reports" && mkdir -p "$reports"
 lint()      { ruff check . && ruff format --check .; }
 types()     { mypy; }
 stripped()  { nbstripout --verify --keep-id notebooks/*.ipynb; }
-unit()      { pytest -q src/aimicro tests --ignore=tests/book --ignore=tests/browser --ignore=tests/notebooks \
-                --junitxml="$reports/unit.xml"; }
+# One test a processor, and one thread a test: threads of several tests would wait for each other.
+unit()      { OMP_NUM_THREADS=1 pytest -q -n auto --dist worksteal src/aimicro tests --ignore=tests/book \
+                --ignore=tests/browser --ignore=tests/notebooks --junitxml="$reports/unit.xml"; }
 book()      { make --no-print-directory book; }
 pages()     { pytest -q tests/book --junitxml="$reports/pages.xml"; }
-browser()   { pytest -q tests/browser --junitxml="$reports/browser.xml"; }
+browser()   { pytest -q -n auto --dist worksteal tests/browser --junitxml="$reports/browser.xml"; }
 notebooks() { pytest -q --nbval-lax --nbval-current-env notebooks --junitxml="$reports/notebooks.xml"; }
 bare()      { pytest -q -s tests/notebooks --junitxml="$reports/bare.xml"; }
 

@@ -69,8 +69,25 @@ def test_moving_the_image_moves_the_result() -> None:
     torch.testing.assert_close(network(moved)[inner], expected[inner])
 
 
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_dropout_silences_channels_during_training_alone(ndim: int) -> None:
+    network, image = (
+        UNet(ndim=ndim, channels=4, depth=1, dropout=0.5),
+        torch.ones(1, 1, *(8,) * ndim),
+    )
+    seen = []
+    network.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].flatten(2)))
+    assert not torch.equal(network(image), network(image))
+    assert any((channel == 0).all() for features in seen for channel in features[0])
+    network.eval()
+    assert torch.equal(network(image), network(image))
+    without = UNet(**network.config | {"dropout": 0.0})
+    without.load_state_dict(network.state_dict())
+    assert torch.equal(without(image), network(image))
+
+
 def test_config_builds_the_same_network_again() -> None:
-    network = UNet(ndim=3, channels=4, depth=1, out_channels=2)
+    network = UNet(ndim=3, channels=4, depth=1, out_channels=2, dropout=0.2)
     again = UNet(**network.config)
     again.load_state_dict(network.state_dict())
     assert again.config == network.config
@@ -82,13 +99,14 @@ def test_config_builds_the_same_network_again() -> None:
         ({"ndim": 4}, r"Expected ndim 2 \(images\) or 3 \(volumes\), got 4"),
         ({"channels": 0}, "Expected channels of 1 or more, got 0"),
         ({"depth": -1}, "Expected depth of 1 or more, got -1"),
+        ({"dropout": 1.0}, "Expected dropout from 0 to below 1, got 1.0. Try 0.1"),
         (
             {"out_channels": 2, "residual": True},
             "as many output as input channels.*got 2 and 1.*residual=False",
         ),
     ],
 )
-def test_impossible_networks_are_refused(arguments: dict[str, int], message: str) -> None:
+def test_impossible_networks_are_refused(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         UNet(**arguments)
 

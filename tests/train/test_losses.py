@@ -106,3 +106,42 @@ def test_flat_images_have_a_similarity_and_a_gradient() -> None:
     assert float(loss.detach()) == pytest.approx(0, abs=1e-6)
     assert flat.grad is not None
     assert torch.isfinite(flat.grad).all()
+
+
+def test_cross_entropy_is_the_mean_surprise() -> None:
+    logits, mask = torch.randn(3, 1, 6, 7), (torch.rand(3, 1, 6, 7) < 0.4).float()
+    p = torch.sigmoid(logits)
+    surprise = -torch.log(torch.where(mask == 1, p, 1 - p)).mean()
+    assert float(LOSSES["bce"](logits, mask)) == pytest.approx(float(surprise), rel=1e-5)
+    assert float(LOSSES["bce"](torch.zeros_like(mask), mask)) == pytest.approx(np.log(2))
+    assert torch.isfinite(LOSSES["bce"](torch.full((1, 1, 2, 2), -200.0), torch.ones(1, 1, 2, 2)))
+
+
+def test_best_answer_of_cross_entropy_is_the_probability_and_of_dice_the_decision() -> None:
+    """600 of 1000 alike pixels are so, and the network can only give all the same logit."""
+    mask = (torch.arange(1000) < 600).float().reshape(1, 1, 20, 50)
+    chances = torch.linspace(0.01, 0.99, 99)
+    for name, best in (("bce", 0.6), ("dice", 0.99)):
+        losses = [float(LOSSES[name](torch.full_like(mask, p), mask)) for p in chances.logit()]
+        assert float(chances[np.argmin(losses)]) == pytest.approx(best)
+
+
+def test_soft_dice_of_sure_logits_is_that_of_the_mask() -> None:
+    mask, found = torch.zeros(2, 1, 8, 8), torch.zeros(2, 1, 8, 8)
+    mask[0, 0, :4], found[0, 0, 2:6] = 1, 1  # 16 of 32 and 32 pixels; nothing in the other patch
+    expected = (1 - (2 * 16 + 1) / (32 + 32 + 1)) / 2
+    assert float(LOSSES["dice"](200 * found - 100, mask)) == pytest.approx(expected)
+    assert float(LOSSES["dice"](200 * mask - 100, mask)) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["bce", "dice"])
+def test_following_the_gradient_leads_to_the_mask(name: str) -> None:
+    torch.manual_seed(0)
+    mask = (torch.rand(1, 1, 3, 9, 9) < 0.2).float()
+    logits = torch.randn_like(mask).requires_grad_()
+    optimiser = torch.optim.Adam([logits], lr=0.3)
+    for _ in range(80):
+        optimiser.zero_grad()
+        LOSSES[name](logits, mask).backward()
+        optimiser.step()
+    assert torch.equal(logits.detach() > 0, mask == 1)

@@ -1,5 +1,119 @@
-"""How far a result is from the truth."""
+"""How far a result is from the truth.
 
+Empty images have one rule. A result that equals its truth is perfect: where both are empty, a
+score is 1 and a distance 0. The argument `empty` of each function replaces that value;
+``empty=math.nan`` leaves such images out of ``numpy.nanmean``. Where only one of them is empty, a
+score that would be 0/0 is 0, a distance is infinite, and all else follows from the formula:
+
+=================================================  ==========  ===========  ================
+score                                              both empty  truth empty  prediction empty
+=================================================  ==========  ===========  ================
+`iou`, `dice`, `f_beta`, `precision`, `recall`     1           0            0
+`matthews_correlation`, `cohens_kappa`             1           0            0
+`specificity`                                      1           TN / N       1
+`balanced_accuracy`                                1           TN / 2N      1/2
+`centreline_dice`, `surface_dice`, `boundary_iou`  1           0            0
+`hausdorff`, `average_surface_distance`            0           infinite     infinite
+`match`: every score of its result                 1           0            0
+`average_precision`, `panoptic_quality`            1           0            0
+`aggregated_jaccard`                               1           0            0
+=================================================  ==========  ===========  ================
+
+Here TN are the pixels, of N, that are background in both images. The last two columns hold where
+the other image has some foreground, and the argument `empty` does not change them.
+"""
+
+from aimicro.metrics.calibration import (
+    Reliability,
+    RiskCoverage,
+    Uncertainty,
+    brier_score,
+    expected_calibration_error,
+    fit_temperature,
+    reliability,
+    risk_coverage,
+    uncertainty,
+)
+from aimicro.metrics.distance import (
+    average_surface_distance,
+    boundary_iou,
+    hausdorff,
+    surface_dice,
+)
+from aimicro.metrics.matching import (
+    Matching,
+    SplitsAndMerges,
+    aggregated_jaccard,
+    average_precision,
+    match,
+    panoptic_quality,
+    splits_and_merges,
+)
+from aimicro.metrics.overlap import (
+    Confusion,
+    balanced_accuracy,
+    centreline_dice,
+    cohens_kappa,
+    confusion,
+    dice,
+    f_beta,
+    iou,
+    matthews_correlation,
+    per_class,
+    precision,
+    recall,
+    specificity,
+)
 from aimicro.metrics.restoration import AffineFit, affine_fit, mse, nrmse, psnr, ssim
+from aimicro.metrics.tracking import (
+    TrackingScores,
+    score_points,
+    score_tracking,
+    tracking_graph,
+)
 
-__all__ = ["AffineFit", "affine_fit", "mse", "nrmse", "psnr", "ssim"]
+__all__ = [
+    "AffineFit",
+    "Confusion",
+    "Matching",
+    "Reliability",
+    "RiskCoverage",
+    "SplitsAndMerges",
+    "TrackingScores",
+    "Uncertainty",
+    "affine_fit",
+    "aggregated_jaccard",
+    "average_precision",
+    "average_surface_distance",
+    "balanced_accuracy",
+    "boundary_iou",
+    "brier_score",
+    "centreline_dice",
+    "cohens_kappa",
+    "confusion",
+    "dice",
+    "expected_calibration_error",
+    "f_beta",
+    "fit_temperature",
+    "hausdorff",
+    "iou",
+    "match",
+    "matthews_correlation",
+    "mse",
+    "nrmse",
+    "panoptic_quality",
+    "per_class",
+    "precision",
+    "psnr",
+    "recall",
+    "reliability",
+    "risk_coverage",
+    "score_points",
+    "score_tracking",
+    "specificity",
+    "splits_and_merges",
+    "ssim",
+    "surface_dice",
+    "tracking_graph",
+    "uncertainty",
+]

@@ -70,7 +70,7 @@ def _mask(name: str, values: npt.ArrayLike) -> Mask:
             f"Expected {name} as a mask of 0 and 1, got {array.min()} to {array.max()}. "
             "Compare all objects at once with labels > 0, or one of them with labels == 3."
         )
-    return array.astype(bool)
+    return array.astype(bool, copy=False)
 
 
 def _labels(name: str, values: npt.ArrayLike) -> Labels:

@@ -50,11 +50,15 @@ class UNet(nn.Module):
         Add the input to the output, so that an untrained network hands the image through. A good
         start where little is to be changed; where noise is strong, all of it must first be
         cancelled, and the plain network learns faster. Needs as many output as input channels.
+    dropout
+        Probability with which, during training, a feature channel is set to zero, at the bottom
+        and in the expanding path. `aimicro.predict.predict_with_dropout` does so at prediction.
 
     Raises
     ------
     ValueError
-        For a number of axes other than 2 or 3, or a size that cannot be built.
+        For a number of axes other than 2 or 3, a size that cannot be built, or a `dropout` that
+        is not from 0 to below 1.
 
     Notes
     -----
@@ -81,6 +85,7 @@ class UNet(nn.Module):
         channels: int = 32,
         depth: int = 3,
         residual: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if ndim not in (2, 3):
@@ -95,6 +100,8 @@ class UNet(nn.Module):
                 "Expected as many output as input channels for a residual network, got "
                 f"{out_channels} and {in_channels}. Set residual=False."
             )
+        if not 0 <= dropout < 1:
+            raise ValueError(f"Expected dropout from 0 to below 1, got {dropout}. Try 0.1.")
         # Everything that is needed to build the same network again; stored beside the weights.
         self.config = {
             "ndim": ndim,
@@ -103,6 +110,7 @@ class UNet(nn.Module):
             "channels": channels,
             "depth": depth,
             "residual": residual,
+            "dropout": dropout,
         }
         self.ndim, self.depth, self.residual = ndim, depth, residual
         widths = [channels * 2**level for level in range(depth + 1)]
@@ -118,6 +126,8 @@ class UNet(nn.Module):
         head = nn.Conv2d if ndim == 2 else nn.Conv3d
         self.head = head(widths[0], out_channels, kernel_size=1)
         self.pool = nn.MaxPool2d(2) if ndim == 2 else nn.MaxPool3d(2)
+        # Whole channels, since a neighbour tells almost what a single silenced pixel would.
+        self.drop = nn.Dropout2d(dropout) if ndim == 2 else nn.Dropout3d(dropout)
         if residual:
             # Start as the identity: the first thing learned is what to change.
             nn.init.zeros_(self.head.weight)
@@ -150,9 +160,10 @@ class UNet(nn.Module):
             x = level(x)  # (B, 32, 64, 64), then (B, 64, 32, 32), (B, 128, 16, 16)
             bridges.append(x)
             x = self.pool(x)  # (B, 32, 32, 32), then (B, 64, 16, 16), (B, 128, 8, 8)
-        x = self.bottom(x)  # (B, 256, 8, 8)
+        x = self.drop(self.bottom(x))  # (B, 256, 8, 8)
         for level, bridge in zip(self.expand, reversed(bridges), strict=True):
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")  # (B, 256, 16, 16)
             x = level(torch.cat([bridge, x], dim=1))  # (B, 128, 16, 16), ..., (B, 32, 64, 64)
+            x = self.drop(x)
         x = self.head(x)  # (B, 1, 64, 64)
         return image + x if self.residual else x

@@ -1,6 +1,6 @@
 """Losses: what the network is told to make small. Metrics: what one watches beside it.
 
-Used in chapter 6, *Denoising*, and in appendix A.
+Used in chapter 6, *Denoising*, in chapter 10, *How sure is the model*, and in appendix A.
 """
 
 import functools
@@ -158,6 +158,66 @@ def mae_ssim_loss(prediction: Tensor, truth: Tensor) -> Tensor:
     return mae(prediction, truth) + ssim_loss(prediction, truth)
 
 
+def binary_cross_entropy(prediction: Tensor, truth: Tensor) -> Tensor:
+    r"""Mean surprise at the truth, for masks. Its best answer is the *probability* of a pixel.
+
+    .. math:: -\frac{1}{N} \sum_i t_i \log p_i + (1 - t_i) \log(1 - p_i),
+        \qquad p = \frac{1}{1 + e^{-z}}
+
+    Parameters
+    ----------
+    prediction
+        `(B, C, [Z,] Y, X)`, logits *z*: the network ends without a sigmoid.
+    truth
+        Of the same shape: 1 inside the objects, 0 outside. Give `PairedPatches` the
+        ``normalisation=Normalisation()``, which leaves masks alone.
+
+    Returns
+    -------
+    Tensor
+        One number; 0.69 for a network that says one half everywhere.
+
+    Notes
+    -----
+    Used in chapter 10, *How sure is the model*.
+    """
+    return F.binary_cross_entropy_with_logits(prediction, truth)
+
+
+def soft_dice(prediction: Tensor, truth: Tensor) -> Tensor:
+    r"""What is missing to a Dice score of 1, with probabilities in place of a mask.
+
+    .. math:: 1 - \frac{2 \sum_i p_i t_i + 1}{\sum_i p_i + \sum_i t_i + 1},
+        \qquad p = \frac{1}{1 + e^{-z}}
+
+    Parameters
+    ----------
+    prediction, truth
+        As for `binary_cross_entropy`.
+
+    Returns
+    -------
+    Tensor
+        One number from 0 to 1, the mean of all patches.
+
+    Notes
+    -----
+    Small objects count as much as large background, and the score of a mask is what it aims at.
+    But its best answer is 0 or 1, whatever the probability: do not take it for one. The 1 makes
+    patches without any object perfect where nothing is found.
+
+    Used in chapter 10, *How sure is the model*.
+
+    References
+    ----------
+    F. Milletari, N. Navab, S.-A. Ahmadi, "V-Net: fully convolutional neural networks for
+    volumetric medical image segmentation", 3DV 2016, 565-571; there with squares in the
+    denominator. doi:10.1109/3DV.2016.79
+    """
+    p, t = torch.sigmoid(prediction).flatten(1), truth.flatten(1)
+    return (1 - (2 * (p * t).sum(1) + 1) / (p.sum(1) + t.sum(1) + 1)).mean()
+
+
 def _local_means(x: Tensor) -> Tensor:  # (B, C, Z, Y, X)
     """Means under a Gaussian window, wherever it lies inside."""
     for axis in range(2, x.dim()):
@@ -174,6 +234,13 @@ def _local_means(x: Tensor) -> Tensor:  # (B, C, Z, Y, X)
 
 
 LOSSES: Mapping[str, Loss] = MappingProxyType(
-    {"mse": mse, "mae": mae, "ssim": ssim_loss, "mae+ssim": mae_ssim_loss}
+    {
+        "mse": mse,
+        "mae": mae,
+        "ssim": ssim_loss,
+        "mae+ssim": mae_ssim_loss,
+        "bce": binary_cross_entropy,
+        "dice": soft_dice,
+    }
 )
 METRICS: Mapping[str, Loss] = MappingProxyType({"psnr": psnr, "ssim": ssim})

@@ -1,0 +1,187 @@
+"""Several predictions of one image, so that their disagreement shows where a network is unsure.
+
+Three ways to get them. An *ensemble* is a list of networks, trained from different seeds:
+``np.stack([predict(network, image) for network in networks])``. The two others need one network
+only: show it the image turned and mirrored, or let it predict with some of its channels silenced.
+`aimicro.metrics.uncertainty` makes maps of all three.
+
+Used in chapter 10, *How sure is the model*.
+"""
+
+import operator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import nn
+
+from aimicro.predict.tiles import Array, predict
+
+_DROPOUT = (
+    nn.Dropout,
+    nn.Dropout1d,
+    nn.Dropout2d,
+    nn.Dropout3d,
+    nn.AlphaDropout,
+    nn.FeatureAlphaDropout,
+)
+
+
+def predict_turned(
+    model: nn.Module,
+    image: ArrayLike,
+    *,
+    tile: int | Sequence[int] = 512,
+    halo: int | Sequence[int] | None = None,
+    blend: int | Sequence[int] = 16,
+) -> Array:
+    """Predict an image in all eight ways to turn and mirror it, and turn the results back.
+
+    This is test-time augmentation. A network that has understood what it sees says the same each
+    time.
+
+    Parameters
+    ----------
+    model
+        As for `predict`.
+    image
+        `(Y, X)` or `(Z, Y, X)`, in the unit of the training images. A volume is turned in its
+        planes, never upside down, since a microscope resolves Z differently.
+    tile, halo, blend
+        As for `predict`, the same for an image that was turned.
+
+    Returns
+    -------
+    ndarray
+        `(8, [Z,] Y, X)` in float32, all oriented as `image`; the first is the prediction of the
+        image as it is.
+
+    Raises
+    ------
+    ValueError
+        As for `predict`.
+
+    Notes
+    -----
+    Used in chapter 10, *How sure is the model*.
+
+    References
+    ----------
+    G. Wang et al., "Aleatoric uncertainty estimation with test-time augmentation for medical image
+    segmentation with convolutional neural networks", Neurocomputing 338, 34-45 (2019).
+    doi:10.1016/j.neucom.2019.01.103
+
+    Examples
+    --------
+    >>> predict_turned(nn.Identity(), np.zeros((48, 32))).shape
+    (8, 48, 32)
+    """
+    values = np.asarray(image)
+    stack = []
+    for swap in (False, True):
+        for mirror in ((), (-2,), (-1,), (-2, -1)):
+            turned = np.flip(values.swapaxes(-1, -2) if swap else values, mirror)
+            result = np.flip(predict(model, turned, tile=tile, halo=halo, blend=blend), mirror)
+            stack.append(result.swapaxes(-1, -2) if swap else result)
+    return np.stack(stack)
+
+
+def predict_with_dropout(
+    model: nn.Module,
+    image: ArrayLike,
+    *,
+    n: int = 20,
+    rng: np.random.Generator | int,
+    tile: int | Sequence[int] = 512,
+    halo: int | Sequence[int] | None = None,
+    blend: int | Sequence[int] = 16,
+) -> Array:
+    """Predict an image several times, each time with other channels silenced.
+
+    This is Monte-Carlo dropout. Each sample is the prediction of one thinned network, the same in
+    all tiles if its dropout silences whole channels, as that of `aimicro.models.UNet` does.
+
+    Parameters
+    ----------
+    model
+        As for `predict`, with dropout layers, and trained with them. All else stays in evaluation
+        mode. Afterwards every layer is in the mode in which it was.
+    image
+        `(Y, X)` or `(Z, Y, X)`, in the unit of the training images.
+    n
+        Number of samples.
+    rng
+        Source of randomness, or its seed. PyTorch's own is left as it was.
+    tile, halo, blend
+        As for `predict`.
+
+    Returns
+    -------
+    ndarray
+        `(n, [Z,] Y, X)` in float32.
+
+    Raises
+    ------
+    ValueError
+        If the network has no dropout layer, or none with a probability above 0, for `n` below 1,
+        or as for `predict`.
+
+    Notes
+    -----
+    Dropout that is called as a function has no layer that could be found: it stays off.
+
+    Used in chapter 10, *How sure is the model*.
+
+    References
+    ----------
+    Y. Gal, Z. Ghahramani, "Dropout as a Bayesian approximation: representing model uncertainty in
+    deep learning", ICML 2016. arXiv:1506.02142
+
+    Examples
+    --------
+    >>> from aimicro.models import UNet
+    >>> network = UNet(channels=4, depth=1, dropout=0.2)
+    >>> predict_with_dropout(network, np.ones((16, 16)), n=3, rng=0).shape
+    (3, 16, 16)
+    """
+    if operator.index(n) < 1:
+        raise ValueError(f"Expected 1 or more samples, got {n}. Try 20.")
+    layers = [layer for layer in model.modules() if isinstance(layer, _DROPOUT) and layer.p > 0]
+    if not layers:
+        raise ValueError(
+            "Expected a network with dropout, got one without, or with probability 0. Train it "
+            "with some, for example UNet(dropout=0.1), or train several networks."
+        )
+    stack = []
+    for seed in np.random.default_rng(rng).integers(2**63, size=n):
+        with _thinned(model, layers, int(seed)):
+            stack.append(predict(model, image, tile=tile, halo=halo, blend=blend))
+    return np.stack(stack)
+
+
+@contextmanager
+def _thinned(model: nn.Module, layers: Sequence[nn.Module], seed: int) -> Iterator[None]:
+    """Let `layers` drop, and only these, and the same at each call of the network."""
+
+    def reseed(_: nn.Module, __: object) -> None:
+        torch.manual_seed(seed)
+
+    def wake(layer: nn.Module, _: object) -> None:
+        layer.train()
+
+    modes = [(layer, layer.training) for layer in model.modules()]
+    # `predict` puts all layers into evaluation mode and calls the network once a tile: hooks
+    # come after that.
+    hooks = [model.register_forward_pre_hook(reseed)]
+    hooks += [layer.register_forward_pre_hook(wake) for layer in layers]
+    graphics = {p.device for p in model.parameters() if p.device.type == "cuda"}
+    try:
+        with torch.random.fork_rng(devices=graphics):
+            yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for layer, mode in modes:
+            layer.training = mode
