@@ -19,8 +19,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch.utils.flop_counter import FlopCounterMode
 
-from aimicro.cli._training import CompleteConfig
-from aimicro.config import write_config
+from aimicro.config import CompleteConfig, write_config
 from aimicro.io import write_tiff
 from aimicro.models import RCAN
 from aimicro.models.rcan import ChannelAttention

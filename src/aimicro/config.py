@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from aimicro._config_faults import in_one_line, parsed
 from aimicro._files import replacing
 
+COMPLETE = "config.json"  # the configuration of a finished training, beside its weights
+
 # Strict: true is no number here, and "300" is no count.
 Count = Annotated[int, Field(strict=True, ge=1)]
 Number = Annotated[float, Field(strict=True)]
@@ -201,6 +203,15 @@ class TrainingConfig(BaseModel):
         elif self.learning_rate_schedule == "cosine":
             factor = (1 + math.cos(math.pi * epoch / self.epochs)) / 2
         return self.initial_learning_rate * factor
+
+
+class CompleteConfig(TrainingConfig):
+    """What lies beside the weights: the patch as it was cut, and what is needed to apply them."""
+
+    ndim: Literal[2, 3]
+    p_min: float
+    p_max: float
+    aimicro: str
 
 
 def halving_epochs(epochs: int) -> range:

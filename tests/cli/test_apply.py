@@ -20,8 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimicro.cli import main
-from aimicro.cli._training import CompleteConfig
-from aimicro.config import write_config
+from aimicro.config import CompleteConfig, write_config
 from aimicro.io import read_tiff, write_tiff
 from aimicro.metrics.restoration import affine_fit, mse, psnr, ssim
 from aimicro.models import RCAN

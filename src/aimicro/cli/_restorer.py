@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from aimicro.cli._training import CONFIG, CompleteConfig
+from aimicro.config import COMPLETE, CompleteConfig
 from aimicro.io import TiffImage, read_tiff, write_tiff
 from aimicro.models.rcan import RCAN
 from aimicro.predict.restore import (
@@ -199,7 +199,7 @@ class Restorer:
 
 def _trained(folder: Path) -> tuple[RCAN, CompleteConfig]:
     """Best network of a training, and its configuration."""
-    weights, record = best_weights(folder), folder / CONFIG
+    weights, record = best_weights(folder), folder / COMPLETE
     try:
         config = CompleteConfig.model_validate_json(record.read_bytes())
     except (OSError, ValidationError) as error:
@@ -212,7 +212,7 @@ def _trained(folder: Path) -> tuple[RCAN, CompleteConfig]:
     for name, key in _KEYS.items():
         if model.config[name] != getattr(config, key):
             raise ValueError(
-                f"{weights}: Expected weights for the network of {CONFIG}, with {key} "
+                f"{weights}: Expected weights for the network of {COMPLETE}, with {key} "
                 f"{getattr(config, key)}, got {model.config[name]}. Put both from one training "
                 "into a folder."
             )

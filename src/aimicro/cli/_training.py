@@ -4,31 +4,28 @@ import errno
 import math
 import warnings
 from pathlib import Path
-from typing import Literal
 
 import torch
 from pydantic import ValidationError
 
 import aimicro
 from aimicro.cli._logbook import TABLE, Logbook
-from aimicro.config import TrainingConfig, image_pairs, read_config, write_config
+from aimicro.config import (
+    COMPLETE,
+    CompleteConfig,
+    TrainingConfig,
+    image_pairs,
+    read_config,
+    write_config,
+)
 from aimicro.models.rcan import RCAN
 from aimicro.train import METRICS, StackPatches, best_weights, fit
 from aimicro.train.stacks import smallest_shape
 
-CONFIG, LAST = "config.json", "last.safetensors"
+LAST = "last.safetensors"
 P_MIN, P_MAX = 2.0, 99.9
 _MAY_DIFFER = ("memory_limit_gb", "aimicro")  # between a training and its resumption
 Pairs = list[tuple[Path, Path]]
-
-
-class CompleteConfig(TrainingConfig):
-    """What lies beside the weights: the patch as it was cut, and what is needed to apply them."""
-
-    ndim: Literal[2, 3]
-    p_min: float
-    p_max: float
-    aimicro: str
 
 
 def train(config_file: Path, folder: Path, *, resume: bool) -> str:
@@ -87,7 +84,7 @@ def _read(path: Path) -> TrainingConfig:
 
 def _earlier(folder: Path, *, resume: bool) -> CompleteConfig | None:
     """Configuration of the training that the folder holds, if it holds one."""
-    found = [folder / name for name in (CONFIG, LAST, TABLE) if (folder / name).exists()]
+    found = [folder / name for name in (COMPLETE, LAST, TABLE) if (folder / name).exists()]
     found += folder.glob("weights_*.safetensors")
     if not found:
         return None
@@ -96,7 +93,7 @@ def _earlier(folder: Path, *, resume: bool) -> CompleteConfig | None:
             f"Expected no training in {folder} yet, got {found[0].name}. Add --resume to go on "
             "with it, or choose another -o."
         )
-    file = folder / CONFIG
+    file = folder / COMPLETE
     try:
         return CompleteConfig.model_validate_json(file.read_bytes())
     except (OSError, ValidationError) as error:
@@ -141,7 +138,7 @@ def _check_same(now: CompleteConfig, earlier: CompleteConfig, folder: Path) -> N
     if keys:
         differing = "; ".join(f"{key} {ours[key]}, was {theirs[key]}" for key in keys)
         raise ValueError(
-            f"{folder / CONFIG}: Expected the settings with which the training began, got "
+            f"{folder / COMPLETE}: Expected the settings with which the training began, got "
             f"{differing}. Resume with those settings, or choose another -o."
         )
 
@@ -153,8 +150,8 @@ def _train(config: CompleteConfig, folder: Path, pairs: Pairs, held_out: Pairs) 
     patches = _patches(config, pairs, share_of_memory=0.9 if held_out else 1.0)
     validation = _validation_patches(config, held_out) if held_out else None
     network = _network(config)
-    if not (folder / CONFIG).exists():
-        write_config(folder / CONFIG, config)
+    if not (folder / COMPLETE).exists():
+        write_config(folder / COMPLETE, config)
     logbook = Logbook(folder, config)
     history = fit(
         network,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve
 from scipy.special import j0, j1, struve
 
 from aimicro.simulate import optics
@@ -60,6 +59,9 @@ def _two_photon(microscope: "Microscope", shape: Shape3D, depth_um: float) -> Li
 def _confocal(microscope: "Microscope", shape: Shape3D, depth_um: float) -> Light:
     """Excitation in a spot, times detection through a pinhole."""
     excitation = _focus(microscope, microscope.excitation_wavelength_um, shape, depth_um)
+    # Here, because it takes a second to load: every start of the command line would wait for it.
+    from scipy.signal import fftconvolve
+
     pinhole = _pinhole(microscope)
     z, y, x = (have + hole - 1 for have, hole in zip(shape, pinhole.shape, strict=True))
     emission = _focus(microscope, microscope.emission_um, (z, y, x), depth_um)
