@@ -19,7 +19,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch.utils.flop_counter import FlopCounterMode
 
-from aimicro.config import CompleteConfig, write_config
+from aimicro.cli.config import CompleteConfig, write_config
 from aimicro.io import write_tiff
 from aimicro.models import RCAN
 from aimicro.models.rcan import ChannelAttention

@@ -15,7 +15,7 @@ from skimage.measure import find_contours, label
 
 from aimicro.data import fetch
 from aimicro.metrics import dice, match
-from aimicro.simulate import errors
+from aimicro.simulate import mistakes
 
 FIELD = "IXMtest_D04_s2_w1E05C134E-BAFE-4FD7-8116-2D05E0839879"
 WINDOW = np.s_[395:515, 520:660]  # seven whole nuclei, and no part of another
@@ -37,12 +37,12 @@ def predictions() -> tuple[np.ndarray, dict[str, np.ndarray]]:
     def excess(spoilt: np.ndarray) -> float:
         return dice(truth > 0, spoilt > 0) - target
 
-    inwards = brentq(lambda by: excess(errors.grow(truth, -by)), 0, 6 * FINER, xtol=0.2)
-    aside = brentq(lambda by: excess(errors.shift(truth, (0, round(by)))), 0, 6 * FINER, xtol=0.4)
+    inwards = brentq(lambda by: excess(mistakes.grow(truth, -by)), 0, 6 * FINER, xtol=0.2)
+    aside = brentq(lambda by: excess(mistakes.shift(truth, (0, round(by)))), 0, 6 * FINER, xtol=0.4)
     return truth, {
-        "Too small": errors.grow(truth, -inwards),
+        "Too small": mistakes.grow(truth, -inwards),
         "One lost": lost,
-        "Shifted": errors.shift(truth, (0, round(aside))),
+        "Shifted": mistakes.shift(truth, (0, round(aside))),
     }
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.ndimage import center_of_mass
 from scipy.optimize import linear_sum_assignment
 
-from aimicro._files import replacing
+from aimicro.io.files import replacing
 from aimicro.metrics._checks import spacing_of
 from aimicro.metrics._tracks import label_images
 from aimicro.simulate.movies import Track

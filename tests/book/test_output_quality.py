@@ -11,7 +11,7 @@ from skimage.io import imread
 from skimage.measure import label, regionprops
 
 from aimicro.metrics import dice, f_beta, iou, match
-from aimicro.simulate import errors
+from aimicro.simulate import mistakes
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTER = (ROOT / "book" / "chapter10_output_quality.md").read_text(encoding="utf-8")
@@ -61,7 +61,7 @@ def test_the_eight_fields_hold_about_a_thousand_nuclei(shared_data: Path):
 )
 def test_what_a_slip_of_one_pixel_costs(side: int, said: str):
     square = np.pad(np.ones((side, side), np.int32), 2)
-    score = iou(square > 0, errors.shift(square, (0, 1)) > 0)
+    score = iou(square > 0, mistakes.shift(square, (0, 1)) > 0)
     shared, together, value = re.match(r"(\d+)/(\d+) \\approx ([\d.]+)", said).groups()
     assert score == pytest.approx(int(shared) / int(together))
     assert f"{score:.2f}" == value

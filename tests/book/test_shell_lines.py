@@ -22,7 +22,7 @@ import pytest
 import tifffile
 
 from aimicro.cli import main, parser
-from aimicro.config import TrainingConfig, config_schema, read_config
+from aimicro.cli.config import TrainingConfig, config_schema, read_config
 from aimicro.io import read_tiff
 from aimicro.models.rcan import RCAN, ResidualChannelAttentionBlock, ResidualGroup
 from aimicro.simulate.pairs import simulate_pair

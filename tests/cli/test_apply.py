@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimicro.cli import main
-from aimicro.config import CompleteConfig, write_config
+from aimicro.cli.config import CompleteConfig, write_config
 from aimicro.io import read_tiff, write_tiff
 from aimicro.metrics.restoration import affine_fit, mse, psnr, ssim
 from aimicro.models import RCAN
@@ -682,7 +682,7 @@ class TestLargeVolumes:
         tifffile.imwrite(source, stored, **{"metadata": {"axes": "ZYX"}} | options)
         results = []
         for large in (9 * 40 * 33, 9 * 40 * 33 - 1):
-            monkeypatch.setattr("aimicro._scratch.LARGE", large)
+            monkeypatch.setattr("aimicro.io.large.LARGE", large)
             folder = tmp_path / str(large)
             folder.mkdir()
             apply(model, source, folder / "float.tif", "-g", truth)
@@ -704,7 +704,7 @@ class TestLargeVolumes:
             during.append(sorted(tmp_path.iterdir()))
             raise error
 
-        monkeypatch.setattr("aimicro._scratch.LARGE", 100)
+        monkeypatch.setattr("aimicro.io.large.LARGE", 100)
         monkeypatch.setattr(RCAN, "forward", fails)
         arguments = ["-m", halving, "-i", tmp_path / "a.tif", "-o", tmp_path / "out.tif"]
         assert main(["apply", *map(str, arguments)]) == (130 if error is KeyboardInterrupt else 2)
@@ -717,7 +717,7 @@ class TestLargeVolumes:
     ) -> None:  # fmt: skip
         """Of a compressed image there is no room to read it, else none for what is restored."""
         tifffile.imwrite(tmp_path / "a.tif", stack((5, 100, 100)), compression=compression)
-        monkeypatch.setattr("aimicro._scratch.LARGE", 100)
+        monkeypatch.setattr("aimicro.io.large.LARGE", 100)
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (90_000, limits[1]))
         try:
@@ -740,8 +740,8 @@ class TestLargeVolumes:
         assert volume.nbytes > limit
         code = (
             "import re, resource, sys\n"
-            "import aimicro._scratch, aimicro.cli, aimicro.cli._restorer\n"
-            "aimicro._scratch.LARGE = 10**6\n"
+            "import aimicro.io.large, aimicro.cli, aimicro.cli._restorer\n"
+            "aimicro.io.large.LARGE = 10**6\n"
             "used = re.search(r'VmData:\\s+(\\d+) kB', open('/proc/self/status').read())[1]\n"
             f"limit = 1024 * int(used) + {limit}\n"
             "resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))\n"

@@ -23,7 +23,7 @@ from tensorboardX.record_writer import masked_crc32c
 
 import aimicro
 from aimicro.cli import main
-from aimicro.config import TrainingConfig, config_schema
+from aimicro.cli.config import TrainingConfig, config_schema
 from aimicro.io import write_tiff
 from aimicro.models.rcan import RCAN
 from aimicro.train import best_weights, load_model

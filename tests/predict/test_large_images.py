@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from aimicro._percentiles import percentiles_by_counting
-from aimicro._scratch import NoRoomError, is_large, parts, zeros_on_disk
+from aimicro.io.large import NoRoomError, is_large, parts, zeros_on_disk
 from aimicro.predict import predict
 from aimicro.predict.restore import Channel, affine_to, blocks, restore, score
 from aimicro.train import Normalisation, percentile_normalisation
+from aimicro.train._percentiles import percentiles_by_counting
 
 TYPES = ["u1", "i1", "u2", ">u2", "i2", "f2", "u4", "i4", "f4", ">f4", "u8", "i8", "f8"]
 FINITE = {"allow_nan": False, "allow_infinity": False}
@@ -49,7 +49,7 @@ def test_percentiles_of_many_pixels_in_several_parts(dtype: str) -> None:
 def test_large_images_are_normalised_like_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     image = np.random.default_rng(0).gamma(2, 300, (20, 30, 40)).astype(np.float32)
     small = percentile_normalisation(image, 2, 99.9)
-    monkeypatch.setattr("aimicro._percentiles._MANY", 1000)
+    monkeypatch.setattr("aimicro.train._percentiles._MANY", 1000)
     assert percentile_normalisation(image, 2, 99.9) == small
     assert percentile_normalisation(image > 600, 0, 100).scale == pytest.approx(1, abs=1e-5)
 
@@ -130,7 +130,7 @@ def test_only_a_large_result_with_a_place_for_it_goes_to_disk(
 ) -> None:
     assert is_large((64, 512, 513))
     assert not is_large((64, 512, 512))
-    monkeypatch.setattr("aimicro._scratch.LARGE", 20 * 30 * 30)
+    monkeypatch.setattr("aimicro.io.large.LARGE", 20 * 30 * 30)
     image, small = np.ones((21, 30, 30)), np.ones((20, 30, 30))
     cut = blocks(3, (8, 16, 16))
 

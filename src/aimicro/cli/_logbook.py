@@ -19,8 +19,8 @@ from tensorboardX.record_writer import masked_crc32c
 from tensorboardX.summary import scalar
 from torch import nn
 
-from aimicro._files import replacing
-from aimicro.config import TrainingConfig
+from aimicro.cli.config import TrainingConfig
+from aimicro.io.files import replacing
 from aimicro.train import History, save_model
 
 TABLE, PLOT = "training.csv", "training.png"

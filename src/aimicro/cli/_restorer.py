@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from aimicro.config import COMPLETE, CompleteConfig
+from aimicro.cli.config import COMPLETE, CompleteConfig
 from aimicro.io import TiffImage, read_tiff, write_tiff
 from aimicro.models.rcan import RCAN
 from aimicro.predict.restore import (

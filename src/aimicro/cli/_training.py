@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 import aimicro
 from aimicro.cli._logbook import TABLE, Logbook
-from aimicro.config import (
+from aimicro.cli.config import (
     COMPLETE,
     CompleteConfig,
     TrainingConfig,
@@ -34,7 +34,7 @@ def train(config_file: Path, folder: Path, *, resume: bool) -> str:
     Parameters
     ----------
     config_file
-        As for `aimicro.config.read_config`, or the one that an earlier training wrote.
+        As for `aimicro.cli.config.read_config`, or the one that an earlier training wrote.
     folder
         For all that is written; it is created with its parents.
     resume

@@ -43,7 +43,7 @@ class _PrintSchema(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from aimicro.config import config_schema
+        from aimicro.cli.config import config_schema
 
         print(json.dumps(config_schema(), indent=2))
         parser.exit()

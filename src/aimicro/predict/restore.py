@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from aimicro._scratch import is_large, zeros_on_disk
 from aimicro.io import Planes
+from aimicro.io.large import is_large, zeros_on_disk
 from aimicro.metrics.restoration import mse, ssim
 from aimicro.predict.tiles import Array, predict
 from aimicro.train.patches import Normalisation

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from tqdm import tqdm
 
-from aimicro._scratch import parts
+from aimicro.io.large import parts
 
 Array = NDArray[np.float32]
 

@@ -11,9 +11,9 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from aimicro._tiff_integrity import TiffError, check_directories, refusing
-from aimicro._tiff_meaning import check_values_are_intensities, only_series, opened, stored_axes
 from aimicro.io import TiffImage, read_tiff
+from aimicro.io.integrity import TiffError, check_directories, refusing
+from aimicro.io.meaning import check_values_are_intensities, only_series, opened, stored_axes
 
 Pixels = NDArray[Any]
 

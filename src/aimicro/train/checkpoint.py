@@ -21,7 +21,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 import aimicro
-from aimicro._files import replacing
+from aimicro.io.files import replacing
 from aimicro.train.patches import Normalisation
 
 FORMAT_VERSION = 1

@@ -10,8 +10,8 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aimicro._percentiles import percentiles
 from aimicro.io import TiffImage
+from aimicro.train._percentiles import percentiles
 
 Array = NDArray[np.float32]
 

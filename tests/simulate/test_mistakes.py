@@ -6,7 +6,7 @@ from scipy import ndimage
 from skimage.io import imread
 from skimage.measure import label
 
-from aimicro.simulate import errors
+from aimicro.simulate import mistakes
 
 RNG = 5
 
@@ -38,25 +38,25 @@ def names(labels):
 
 
 CALLS = {
-    "shift": lambda x: errors.shift(x, 2),
-    "grow": lambda x: errors.grow(x, 1.5),
-    "shrink": lambda x: errors.grow(x, -1.5),
-    "punch_holes": lambda x: errors.punch_holes(x, fraction=0.5, radius=2, rng=RNG),
-    "merge": lambda x: errors.merge(x, fraction=0.3, rng=RNG),
-    "split": lambda x: errors.split(x, fraction=0.4, rng=RNG),
-    "miss": lambda x: errors.miss(x, fraction=0.5, rng=RNG),
-    "invent": lambda x: errors.invent(x, n=3, radius=2, rng=RNG),
-    "rough_outline": lambda x: errors.rough_outline(x, amplitude=1.5, rng=RNG),
+    "shift": lambda x: mistakes.shift(x, 2),
+    "grow": lambda x: mistakes.grow(x, 1.5),
+    "shrink": lambda x: mistakes.grow(x, -1.5),
+    "punch_holes": lambda x: mistakes.punch_holes(x, fraction=0.5, radius=2, rng=RNG),
+    "merge": lambda x: mistakes.merge(x, fraction=0.3, rng=RNG),
+    "split": lambda x: mistakes.split(x, fraction=0.4, rng=RNG),
+    "miss": lambda x: mistakes.miss(x, fraction=0.5, rng=RNG),
+    "invent": lambda x: mistakes.invent(x, n=3, radius=2, rng=RNG),
+    "rough_outline": lambda x: mistakes.rough_outline(x, amplitude=1.5, rng=RNG),
 }
 NOTHING = {
-    "shift": lambda x: errors.shift(x, 0),
-    "grow": lambda x: errors.grow(x, 0),
-    "punch_holes": lambda x: errors.punch_holes(x, fraction=0, radius=5, rng=RNG),
-    "merge": lambda x: errors.merge(x, fraction=0, rng=RNG),
-    "split": lambda x: errors.split(x, fraction=0, rng=RNG),
-    "miss": lambda x: errors.miss(x, fraction=0, rng=RNG),
-    "invent": lambda x: errors.invent(x, n=0, radius=5, rng=RNG),
-    "rough_outline": lambda x: errors.rough_outline(x, amplitude=0, rng=RNG),
+    "shift": lambda x: mistakes.shift(x, 0),
+    "grow": lambda x: mistakes.grow(x, 0),
+    "punch_holes": lambda x: mistakes.punch_holes(x, fraction=0, radius=5, rng=RNG),
+    "merge": lambda x: mistakes.merge(x, fraction=0, rng=RNG),
+    "split": lambda x: mistakes.split(x, fraction=0, rng=RNG),
+    "miss": lambda x: mistakes.miss(x, fraction=0, rng=RNG),
+    "invent": lambda x: mistakes.invent(x, n=0, radius=5, rng=RNG),
+    "rough_outline": lambda x: mistakes.rough_outline(x, amplitude=0, rng=RNG),
 }
 
 
@@ -87,9 +87,9 @@ def test_an_empty_image_has_nothing_to_spoil(name):
 
 def test_a_larger_fraction_spoils_the_same_objects_and_more(labels):
     for spoil in (
-        lambda f: errors.miss(labels, fraction=f, rng=RNG),
-        lambda f: errors.miss(labels, fraction=f, rng=RNG, smallest_first=True),
-        lambda f: errors.punch_holes(labels, fraction=f, radius=2, rng=RNG),
+        lambda f: mistakes.miss(labels, fraction=f, rng=RNG),
+        lambda f: mistakes.miss(labels, fraction=f, rng=RNG, smallest_first=True),
+        lambda f: mistakes.punch_holes(labels, fraction=f, radius=2, rng=RNG),
     ):
         some, more = (spoil(f) != labels for f in (0.3, 0.6))
         assert some.any()
@@ -102,35 +102,37 @@ def test_a_larger_fraction_spoils_the_same_objects_and_more(labels):
 
 def test_shift_moves_and_loses_what_leaves(labels):
     steps = (1, -2, 3)[-labels.ndim :]
-    moved = errors.shift(labels, steps)
+    moved = mistakes.shift(labels, steps)
     np.testing.assert_array_equal(ndimage.shift(labels, steps, order=0), moved)
-    np.testing.assert_array_equal(errors.shift(labels, 4), errors.shift(labels, [4] * labels.ndim))
-    assert not errors.shift(labels, (*(0,) * (labels.ndim - 1), 500)).any()
+    np.testing.assert_array_equal(
+        mistakes.shift(labels, 4), mistakes.shift(labels, [4] * labels.ndim)
+    )
+    assert not mistakes.shift(labels, (*(0,) * (labels.ndim - 1), 500)).any()
 
 
 def test_grow_and_shrink_move_outlines_by_a_distance():
     disc = np.hypot(*(np.indices((61, 61)) - 30)) <= 15
     for by in (-4, -1, 2, 5):
-        area = np.count_nonzero(errors.grow(disc.astype(int), by))
+        area = np.count_nonzero(mistakes.grow(disc.astype(int), by))
         assert area == pytest.approx(np.pi * (15 + by) ** 2, rel=0.05)
 
 
 def test_grown_objects_stop_where_they_meet_and_none_peels_at_the_border_of_the_image(labels):
-    larger = errors.grow(labels, 6)
+    larger = mistakes.grow(labels, 6)
     assert names(larger) == names(labels)
     np.testing.assert_array_equal(larger[labels > 0], labels[labels > 0])
-    smaller = errors.grow(labels, -1)
+    smaller = mistakes.grow(labels, -1)
     kept = smaller > 0
     np.testing.assert_array_equal(smaller[kept], labels[kept])
     for axis in range(labels.ndim):  # a neighbour of another label leaves no pixel on either side
         a, b = (np.take(smaller, np.arange(k, k + labels.shape[axis] - 1), axis) for k in (0, 1))
         assert not ((a != b) & (a > 0) & (b > 0)).any()
     full = np.ones((5, 5), int)
-    np.testing.assert_array_equal(errors.grow(full, -2), full)
+    np.testing.assert_array_equal(mistakes.grow(full, -2), full)
 
 
 def test_holes_are_inside_and_of_the_radius(labels):
-    holed = errors.punch_holes(labels, fraction=1, radius=2, rng=RNG)
+    holed = mistakes.punch_holes(labels, fraction=1, radius=2, rng=RNG)
     assert names(holed) == names(labels)
     holes, n = ndimage.label((labels > 0) & (holed == 0))
     assert n > 0.5 * len(names(labels))
@@ -139,7 +141,7 @@ def test_holes_are_inside_and_of_the_radius(labels):
     outside = np.pad(labels == 0, 1, constant_values=True)
     touching = ndimage.binary_dilation(outside)[(slice(1, -1),) * labels.ndim]
     assert not (touching & (holes > 0)).any()
-    half = errors.punch_holes(labels, fraction=0.5, radius=2, rng=RNG)
+    half = mistakes.punch_holes(labels, fraction=0.5, radius=2, rng=RNG)
     changed = names(labels[half != labels])
     assert len(changed) == pytest.approx(0.5 * len(names(labels)), abs=0.1 * len(names(labels)))
 
@@ -147,7 +149,7 @@ def test_holes_are_inside_and_of_the_radius(labels):
 @pytest.mark.parametrize("fraction", [0.1, 0.5, 1])
 def test_merge_leaves_so_many_labels_fewer_and_joins_what_it_merges(labels, fraction):
     n = len(names(labels))
-    merged = errors.merge(labels, fraction=fraction, rng=RNG)
+    merged = mistakes.merge(labels, fraction=fraction, rng=RNG)
     assert len(names(merged)) == n - min(round(fraction * n), n - 1)
     assert names(merged) <= names(labels)
     assert (merged[labels > 0] > 0).all()
@@ -164,7 +166,7 @@ def test_merge_takes_the_nearest():
     row = np.zeros((7, 40), int)
     row[2:5, 2:6], row[2:5, 9:14], row[2:5, 30:34] = 1, 2, 3
     for seed in range(6):
-        joined = errors.merge(row, fraction=1 / 3, rng=seed)
+        joined = mistakes.merge(row, fraction=1 / 3, rng=seed)
         pair = {frozenset(names(row[joined == name])) for name in names(joined)}
         assert pair in ({frozenset({1, 2}), frozenset({3})}, {frozenset({1}), frozenset({2, 3})})
         lost = names(row) - names(joined)
@@ -175,37 +177,37 @@ def test_merge_takes_the_nearest():
 
 def test_split_cuts_across_the_long_axis_and_loses_no_pixel(labels):
     n = len(names(labels))
-    cut = errors.split(labels, fraction=0.5, rng=RNG)
+    cut = mistakes.split(labels, fraction=0.5, rng=RNG)
     np.testing.assert_array_equal(cut > 0, labels > 0)
     assert len(names(cut)) == n + round(0.5 * n)
     for name in names(cut):
         assert len(names(labels[cut == name])) == 1
     bar = np.zeros((9, 30), int)
     bar[2:7, 4:24] = 6
-    left, right = errors.split(bar, fraction=1, rng=RNG)[4, [4, 23]]
+    left, right = mistakes.split(bar, fraction=1, rng=RNG)[4, [4, 23]]
     assert {left, right} == {6, 7}
-    halves = errors.split(bar, fraction=1, rng=RNG)
+    halves = mistakes.split(bar, fraction=1, rng=RNG)
     assert (halves[2:7, 4:14] == left).all()
     assert (halves[2:7, 14:24] == right).all()
     speck = np.zeros((4, 4), int)
     speck[1, 1] = 1
-    np.testing.assert_array_equal(errors.split(speck, fraction=1, rng=RNG), speck)
+    np.testing.assert_array_equal(mistakes.split(speck, fraction=1, rng=RNG), speck)
 
 
 def test_miss_leaves_out_so_many_and_nothing_else(labels):
     n = len(names(labels))
-    left = errors.miss(labels, fraction=0.25, rng=RNG)
+    left = mistakes.miss(labels, fraction=0.25, rng=RNG)
     assert len(names(left)) == n - round(0.25 * n)
     np.testing.assert_array_equal(left[left > 0], labels[left > 0])
-    few = errors.miss(labels, fraction=0.25, rng=RNG, smallest_first=True)
+    few = mistakes.miss(labels, fraction=0.25, rng=RNG, smallest_first=True)
     sizes = {name: np.count_nonzero(labels == name) for name in names(labels)}
     missed = names(labels) - names(few)
     assert max(sizes[m] for m in missed) <= min(sizes[k] for k in names(few))
-    assert not errors.miss(labels, fraction=1, rng=RNG).any()
+    assert not mistakes.miss(labels, fraction=1, rng=RNG).any()
 
 
 def test_invented_objects_touch_nothing(labels):
-    more = errors.invent(labels, n=4, radius=3, rng=RNG)
+    more = mistakes.invent(labels, n=4, radius=3, rng=RNG)
     np.testing.assert_array_equal(more[labels > 0], labels[labels > 0])
     top = int(labels.max())
     assert names(more) - names(labels) == set(range(top + 1, top + 5))
@@ -221,7 +223,7 @@ def test_a_rough_outline_wanders_by_its_amplitude():
     rows = np.zeros((200, 400), int)
     rows[:100] = 1
     for amplitude in (1.0, 2.0):
-        rough = errors.rough_outline(rows, amplitude=amplitude, rng=RNG)
+        rough = mistakes.rough_outline(rows, amplitude=amplitude, rng=RNG)
         edge = rough.sum(axis=0)
         assert edge.mean() == pytest.approx(100, abs=0.5)
         assert edge.std() == pytest.approx(amplitude, rel=0.3)
@@ -229,7 +231,7 @@ def test_a_rough_outline_wanders_by_its_amplitude():
 
 
 def test_rough_outlines_keep_sizes_on_average(labels):
-    rough = errors.rough_outline(labels, amplitude=1, rng=RNG)
+    rough = mistakes.rough_outline(labels, amplitude=1, rng=RNG)
     assert names(rough) <= names(labels)
     assert np.count_nonzero(rough) == pytest.approx(np.count_nonzero(labels), rel=0.03)
 
@@ -255,23 +257,23 @@ def test_bad_labels_are_named(name):
 def test_bad_sizes_are_named():
     good = np.eye(5, dtype=int)
     for bad in (-0.1, 1.1, np.nan):
-        for spoil in (errors.merge, errors.split, errors.miss):
+        for spoil in (mistakes.merge, mistakes.split, mistakes.miss):
             with pytest.raises(ValueError, match="Expected a fraction from 0 to 1, got"):
                 spoil(good, fraction=bad, rng=RNG)
         with pytest.raises(ValueError, match="Expected a fraction from 0 to 1, got"):
-            errors.punch_holes(good, fraction=bad, radius=1, rng=RNG)
+            mistakes.punch_holes(good, fraction=bad, radius=1, rng=RNG)
     for bad in (0.5, (1, 2, 3), (0.5, 1), True):
         with pytest.raises(ValueError, match="Expected whole pixels"):
-            errors.shift(good, bad)
+            mistakes.shift(good, bad)
     with pytest.raises(ValueError, match="finite number of pixels, got inf"):
-        errors.grow(good, np.inf)
+        mistakes.grow(good, np.inf)
     with pytest.raises(ValueError, match="Expected a radius from 0 pixels up, got -1"):
-        errors.punch_holes(good, fraction=1, radius=-1, rng=RNG)
+        mistakes.punch_holes(good, fraction=1, radius=-1, rng=RNG)
     with pytest.raises(ValueError, match="Expected a radius from 0 pixels up, got nan"):
-        errors.invent(good, n=1, radius=np.nan, rng=RNG)
+        mistakes.invent(good, n=1, radius=np.nan, rng=RNG)
     with pytest.raises(ValueError, match=r"whole number of objects from 0 up, got 1.5"):
-        errors.invent(good, n=1.5, radius=1, rng=RNG)
+        mistakes.invent(good, n=1.5, radius=1, rng=RNG)
     with pytest.raises(ValueError, match="room for 9 objects of radius 3 in the background, got 0"):
-        errors.invent(good, n=9, radius=3, rng=RNG)
+        mistakes.invent(good, n=9, radius=3, rng=RNG)
     with pytest.raises(ValueError, match="Expected an amplitude from 0 pixels up, got -1"):
-        errors.rough_outline(good, amplitude=-1, rng=RNG)
+        mistakes.rough_outline(good, amplitude=-1, rng=RNG)

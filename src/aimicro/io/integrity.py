@@ -17,7 +17,7 @@ from typing import BinaryIO
 import numpy as np
 import tifffile
 
-from aimicro._scratch import NoRoomError
+from aimicro.io.large import NoRoomError
 
 _BYTES_OF_TAG_TYPE = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _BYTES_OF_TAG_TYPE |= {13: 4, 16: 8, 17: 8, 18: 8}

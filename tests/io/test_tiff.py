@@ -356,7 +356,7 @@ def test_an_image_that_stays_on_the_disk_is_the_one_in_memory(shared_data, tmp_p
     folders = (f"{ODDITIES}/*", "ome_tiff/*", "neubias_io")
     files = [file for folder in folders for file in shared_data.glob(f"{folder}/*.tif*")]
     in_memory = [read_or_refused(file, pages="Z") for file in files]
-    monkeypatch.setattr("aimicro._scratch.LARGE", 0)
+    monkeypatch.setattr("aimicro.io.large.LARGE", 0)
     n_read = n_decoded = 0
     for file, expected in zip(files, in_memory, strict=True):
         came = read_or_refused(file, pages="Z", scratch=tmp_path)

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from aimicro._config_faults import in_one_line, parsed
-from aimicro._files import replacing
+from aimicro.cli._config_faults import in_one_line, parsed
+from aimicro.io.files import replacing
 
 COMPLETE = "config.json"  # the configuration of a finished training, beside its weights
 

@@ -17,10 +17,10 @@ import numpy as np
 import tifffile
 from numpy.typing import ArrayLike, NDArray
 
-from aimicro._files import replacing
-from aimicro._scratch import is_large, zeros_on_disk
-from aimicro._tiff_integrity import TiffError, check_directories, check_pixels_are_there, refusing
-from aimicro._tiff_meaning import (
+from aimicro.io.files import replacing
+from aimicro.io.integrity import TiffError, check_directories, check_pixels_are_there, refusing
+from aimicro.io.large import is_large, zeros_on_disk
+from aimicro.io.meaning import (
     AXES,
     NOTE,
     are_axes,

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from aimicro.config import (
+from aimicro.cli.config import (
     ConfigError,
     TrainingConfig,
     config_schema,
@@ -636,5 +636,5 @@ def test_precisions_are_those_of_fit() -> None:
 
 
 def test_needs_no_torch() -> None:
-    code = "import aimicro.config, sys; sys.exit('torch' in sys.modules)"
+    code = "import aimicro.cli.config, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

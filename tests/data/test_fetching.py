@@ -13,12 +13,12 @@ from urllib.parse import quote
 
 import pytest
 
-import aimicro.data
+import aimicro.data.fetching
 from aimicro.data import DataMismatchError, DataUnavailableError, about, fetch
 from aimicro.io import read_pair, read_tiff
 
 NAME = "fmd_confocal_pairs/gt/BPAE_G.tif"
-README = Path(__file__).parents[1] / "data" / "README.md"
+README = Path(__file__).parents[2] / "data" / "README.md"
 
 
 @pytest.fixture
@@ -58,14 +58,14 @@ def serve():
 
 def registered(url):
     """Return the registry's entry of one file, at another address."""
-    file = aimicro.data._registry()[NAME]
-    return aimicro.data._RemoteFile(file.name, file.n_bytes, file.sha256, url)
+    file = aimicro.data.fetching._registry()[NAME]
+    return aimicro.data.fetching._RemoteFile(file.name, file.n_bytes, file.sha256, url)
 
 
 def test_the_registry_is_the_manifest(shared_data):
     with (shared_data / "MANIFEST.tsv").open(encoding="utf-8") as lines:
         manifest = {row["path"]: row for row in csv.DictReader(lines, delimiter="\t")}
-    registry = aimicro.data._registry()
+    registry = aimicro.data.fetching._registry()
     assert len(registry) == 25
     for name, file in registry.items():
         row = manifest[name]
@@ -77,7 +77,7 @@ def test_the_registry_is_the_manifest(shared_data):
 
 def test_every_collection_is_described_to_python_and_to_readers():
     readme = README.read_text(encoding="utf-8")
-    for name in aimicro.data._registry():
+    for name in aimicro.data.fetching._registry():
         collection = name.partition("/")[0]
         told = about(collection)
         assert f"### `{collection}`" in readme
@@ -116,8 +116,8 @@ def test_a_changed_file_in_the_data_folder_is_refused(shared_data, offline):
 def test_one_download_is_announced_checked_and_kept(shared_data, offline, serve, caplog, capfd):
     address, asked = serve(shared_data)
     cache = offline.parent / "cache"
-    with caplog.at_level(logging.INFO, logger="aimicro.data"):
-        path = aimicro.data._cached(registered(f"{address}/{NAME}"), cache, progress=False)
+    with caplog.at_level(logging.INFO, logger="aimicro.data.fetching"):
+        path = aimicro.data.fetching._cached(registered(f"{address}/{NAME}"), cache, progress=False)
     assert path == cache / NAME
     assert path.read_bytes() == (shared_data / NAME).read_bytes()
     assert read_tiff(path).data.shape == (512, 512)
@@ -125,14 +125,14 @@ def test_one_download_is_announced_checked_and_kept(shared_data, offline, serve,
     told = about("fmd_confocal_pairs")
     for part in ("0.3 MB", address, told.licence, told.citation, told.caution):
         assert part in record.getMessage()
-    again = aimicro.data._cached(registered(f"{address}/{NAME}"), cache, progress=False)
+    again = aimicro.data.fetching._cached(registered(f"{address}/{NAME}"), cache, progress=False)
     assert (again, len(asked), len(caplog.records)) == (path, 1, 1)
     assert capfd.readouterr() == ("", "")  # a progress bar only on request
 
 
 def test_a_progress_bar_is_drawn_on_request(shared_data, offline, serve, capfd):
     address, _ = serve(shared_data)
-    aimicro.data._cached(registered(f"{address}/{NAME}"), offline, progress=True)
+    aimicro.data.fetching._cached(registered(f"{address}/{NAME}"), offline, progress=True)
     assert "100%" in capfd.readouterr().err
 
 
@@ -152,7 +152,7 @@ def test_a_download_of_something_else_is_thrown_away(shared_data, offline, serve
     address, _ = serve(offline)
     cache = offline.parent / "cache"
     with pytest.raises(DataMismatchError, match=r"got something else, .* log in first.$") as error:
-        aimicro.data._cached(registered(f"{address}/{NAME}"), cache, progress=False)
+        aimicro.data.fetching._cached(registered(f"{address}/{NAME}"), cache, progress=False)
     assert not isinstance(error.value, OSError)  # or it would be taken for unavailable
     assert [file for file in cache.rglob("*") if file.is_file()] == []
 
@@ -166,7 +166,9 @@ def test_what_cannot_be_had_is_said_within_seconds(offline, serve):
         for url, reason in {refused: "ConnectionError", missing: "HTTPError"}.items():
             start = time.perf_counter()
             with pytest.raises(DataUnavailableError) as error:
-                aimicro.data._cached(registered(url), offline.parent / "cache", progress=False)
+                aimicro.data.fetching._cached(
+                    registered(url), offline.parent / "cache", progress=False
+                )
             assert time.perf_counter() - start < 5
             message = str(error.value)
             for part in (NAME, str(offline), "cache", url, reason, "set AIMICRO_DATA_DIR to"):

@@ -199,7 +199,7 @@ def fetch(name: str, *, progress: bool = False) -> Path:
 
 @cache
 def _registry() -> dict[str, _RemoteFile]:
-    text = resources.files("aimicro").joinpath("registry.tsv").read_text(encoding="utf-8")
+    text = resources.files("aimicro").joinpath("data/registry.tsv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines(), delimiter="\t")
     files = (_RemoteFile(r["name"], int(r["bytes"]), r["sha256"], r["url"]) for r in rows)
     return {file.name: file for file in files}

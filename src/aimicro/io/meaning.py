@@ -14,8 +14,8 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from aimicro._scratch import parts
-from aimicro._tiff_integrity import TiffError, check_directories, damaged
+from aimicro.io.integrity import TiffError, check_directories, damaged
+from aimicro.io.large import parts
 
 AXES = "TZCYX"  # in the order of an ImageJ hyperstack
 NOTE = "written_axes"  # left by write_tiff, because both formats declare every axis there is

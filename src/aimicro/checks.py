@@ -1,0 +1,366 @@
+"""What arguments must be; a mistake gets an error: what was expected, what came, what to do.
+
+Each check returns the value in the type that the code goes on with. `hint` is the next step, a
+sentence of its own.
+
+Used by every chapter.
+"""
+
+import difflib
+import math
+import operator
+from collections.abc import Iterable, Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def number(
+    name: str,
+    value: Any,
+    *,
+    low: float = -math.inf,
+    above: float = -math.inf,
+    high: float = math.inf,
+    below: float = math.inf,
+    unit: str = "",
+    hint: str = "",
+) -> float:
+    """Return a finite number within bounds.
+
+    Parameters
+    ----------
+    name : str
+        What the caller knows it as.
+    value : Any
+        What came.
+    low, high : float
+        Bounds that are allowed themselves.
+    above, below : float
+        Bounds that are not.
+    unit : str
+        Of the value, for the message.
+    hint : str
+        What to do next.
+
+    Returns
+    -------
+    float
+        The number.
+
+    Raises
+    ------
+    TypeError
+        If it is no real number.
+    ValueError
+        If it is not finite, or out of bounds.
+
+    Examples
+    --------
+    >>> number("pinhole_au", 1, above=0)
+    1.0
+    >>> number("emission_um", 520, low=0.1, high=10, unit="µm", hint="Divide nanometres by 1000.")
+    Traceback (most recent call last):
+    ValueError: Expected emission_um from 0.1 to 10 µm, got 520. Divide nanometres by 1000.
+    """
+    expected = f"Expected {name}{_range(low, above, high, below)}{_after_space(unit)}"
+    # A 0-d array is a number, too; true and false are not.
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if not isinstance(value, Real) or isinstance(value, bool | np.bool_):
+        raise TypeError(f"{expected}, got {_shown(value)}.{_after_space(hint)}")
+    found = float(value)
+    inside = low <= found <= high and above < found < below
+    if not (math.isfinite(found) and inside):
+        raise ValueError(f"{expected}, got {found:g}.{_after_space(hint)}")
+    return found
+
+
+def whole(name: str, value: Any, *, low: int, high: int | None = None, hint: str = "") -> int:
+    """Return a whole number from `low` to `high`.
+
+    Parameters
+    ----------
+    name : str
+        What the caller knows it as.
+    value : Any
+        What came.
+    low, high : int
+        Bounds that are allowed themselves.
+    hint : str
+        What to do next.
+
+    Returns
+    -------
+    int
+        The number.
+
+    Raises
+    ------
+    TypeError
+        If it is no whole number.
+    ValueError
+        If it is out of bounds.
+
+    Examples
+    --------
+    >>> whole("steps", 250 / 3, low=1)
+    Traceback (most recent call last):
+    TypeError: Expected steps as a whole number of 1 or more, got 83.33333333333333.
+    """
+    size = f"of {low} or more" if high is None else f"from {low} to {high}"
+    try:
+        if isinstance(value, bool | np.bool_):  # which counts as 1
+            raise TypeError
+        found = operator.index(value)
+    except TypeError:
+        raise TypeError(
+            f"Expected {name} as a whole number {size}, got {_shown(value)}.{_after_space(hint)}"
+        ) from None
+    if found < low or (high is not None and found > high):
+        raise ValueError(f"Expected {name} {size}, got {found}.{_after_space(hint)}")
+    return found
+
+
+def one_of(name: str, value: Any, options: Iterable[str], *, hint: str = "") -> str:
+    """Return a word, if it is one of `options`; otherwise the error names the nearest of them.
+
+    Parameters
+    ----------
+    name : str
+        What the caller knows it as.
+    value : Any
+        What came.
+    options : iterable of str
+        The words.
+    hint : str
+        What to do next; by default to try the nearest word.
+
+    Returns
+    -------
+    str
+        The word.
+
+    Raises
+    ------
+    ValueError
+        If it is none of them.
+
+    Examples
+    --------
+    >>> one_of("task", "segmnt", ["restore", "segment"])
+    Traceback (most recent call last):
+    ValueError: Expected task as one of restore, segment, got 'segmnt'. Did you mean segment?
+    """
+    words = list(options)
+    if isinstance(value, str) and value in words:
+        return value
+    nearest = difflib.get_close_matches(str(value), words, n=1)
+    meant = hint or (f"Did you mean {nearest[0]}?" if nearest else "")
+    raise ValueError(
+        f"Expected {name} as one of {', '.join(words)}, got {_shown(value)}.{_after_space(meant)}"
+    )
+
+
+def per_axis(
+    name: str,
+    value: Any,
+    ndim: int,
+    *,
+    whole_from: int | None = None,
+    unit: str = "",
+    hint: str = "",
+) -> tuple[Any, ...]:
+    """Return a number for each axis: finite lengths above 0, or whole numbers.
+
+    Parameters
+    ----------
+    name : str
+        What the caller knows it as.
+    value : Any
+        One number for all axes, or as many as axes in the order ([z,] y, x).
+    ndim : int
+        Axes.
+    whole_from : int, optional
+        Ask for whole numbers of this or more.
+    unit : str
+        Of the value, for the message.
+    hint : str
+        What to do next.
+
+    Returns
+    -------
+    tuple of float, or of int
+        One for each axis.
+
+    Raises
+    ------
+    TypeError
+        For what is no number.
+    ValueError
+        If there are not `ndim`, or one is out of bounds.
+
+    Examples
+    --------
+    >>> per_axis("voxel_size_um", [0.2, 0.1, 0.1], 3)
+    (0.2, 0.1, 0.1)
+    >>> per_axis("tile", 64, 2, whole_from=1)
+    (64, 64)
+    """
+    array = np.asarray(value, dtype=object)
+    if array.ndim > 1 or (array.ndim == 1 and array.size != ndim):
+        raise ValueError(
+            f"Expected {name} as one number or {ndim}, one for each axis "
+            f"({', '.join('zyx'[-ndim:])}), got {_shown(value)}.{_after_space(hint)}"
+        )
+    values = [array.item()] * ndim if array.ndim == 0 else list(array)
+    if whole_from is not None:
+        return tuple(whole(name, one, low=whole_from, hint=hint) for one in values)
+    return tuple(number(name, one, above=0, unit=unit, hint=hint) for one in values)
+
+
+def image(
+    name: str,
+    values: npt.ArrayLike,
+    *,
+    ndim: int | Sequence[int] = (2, 3),
+    low: float = -math.inf,
+    finite: bool = True,
+    hint: str = "",
+) -> npt.NDArray[Any]:
+    """Return an image as an array of real, finite numbers.
+
+    Parameters
+    ----------
+    name : str
+        What the caller knows it as.
+    values : array_like
+        What came, for example `(Y, X)` or `(Z, Y, X)`.
+    ndim : int or sequence of int
+        How many axes it may have.
+    low : float
+        The lowest value allowed.
+    finite : bool
+        Refuse NaN and infinite pixels, for which all pixels are looked at.
+    hint : str
+        What to do next where the number of axes is wrong.
+
+    Returns
+    -------
+    ndarray
+        In the type that it had; not a copy.
+
+    Raises
+    ------
+    TypeError
+        For what is no image of real numbers.
+    ValueError
+        For another number of axes, no pixels, NaN or infinite ones, or one below `low`.
+
+    Examples
+    --------
+    >>> image("truth", [[1, 2], [3, 4]]).shape
+    (2, 2)
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(
+            f"Expected {name} as an image of real numbers, got {array.dtype}. Convert it first."
+        )
+    allowed = (ndim,) if isinstance(ndim, int) else tuple(ndim)
+    if array.ndim not in allowed or array.size == 0:
+        shapes = {1: "(X,)", 2: "(Y, X)", 3: "(Z, Y, X)", 4: "(C, Z, Y, X)"}
+        expected = " or ".join(shapes[n] for n in allowed)
+        hint = hint or "Choose one channel and one time point."
+        raise ValueError(
+            f"Expected {name} of shape {expected} with pixels in it, got {array.shape}. {hint}"
+        )
+    if finite and array.dtype.kind == "f":
+        bad = int(array.size - np.count_nonzero(np.isfinite(array)))
+        if bad:
+            raise ValueError(
+                f"Expected {name} with finite pixels, got {bad} of {array.size} NaN or infinite. "
+                "Decide what they mean and replace them, for example with numpy.nan_to_num."
+            )
+    if low > -math.inf and float(array.min()) < low:
+        raise ValueError(
+            f"Expected {name} without pixels below {low:g}, got {array.min():g}. "
+            "Subtract the offset of the camera, or replace them."
+        )
+    return array
+
+
+def labels(
+    name: str, values: npt.ArrayLike, *, ndim: int | Sequence[int] = (2, 3)
+) -> npt.NDArray[np.integer]:
+    """Return a label image: whole numbers, 0 for background and an id for each object.
+
+    Parameters
+    ----------
+    name : str
+        What the caller knows it as.
+    values : array_like
+        What came, `(Y, X)` or `(Z, Y, X)`.
+    ndim : int or sequence of int
+        How many axes it may have.
+
+    Returns
+    -------
+    ndarray of integers
+        In the type that it had; not a copy.
+
+    Raises
+    ------
+    TypeError
+        For masks of true and false, and for floating-point numbers.
+    ValueError
+        For another number of axes, no pixels, or negative ids.
+
+    Examples
+    --------
+    >>> labels("truth", [[0.2, 0.7]])
+    Traceback (most recent call last):
+    TypeError: Expected truth as labels, whole numbers, got float64. If they are labels, convert \
+them with astype(numpy.int32); probabilities need a segmentation first.
+    """
+    array = image(name, values, ndim=ndim, finite=False, hint="Compare one image at a time.")
+    if array.dtype.kind == "b":
+        raise TypeError(
+            f"Expected {name} as labels, a number for each object, got a mask of true and false. "
+            "Number its objects first: skimage.measure.label(mask)."
+        )
+    if array.dtype.kind == "f":
+        raise TypeError(
+            f"Expected {name} as labels, whole numbers, got {array.dtype}. If they are labels, "
+            "convert them with astype(numpy.int32); probabilities need a segmentation first."
+        )
+    if array.dtype.kind == "i" and array.min() < 0:
+        raise ValueError(
+            f"Expected {name} as labels from 0 (background) up, got {array.min()}. "
+            "Set pixels to be left out to 0."
+        )
+    return array
+
+
+def _range(low: float, above: float, high: float, below: float) -> str:
+    start = f" from {low:g}" if low > -math.inf else f" above {above:g}"
+    end = f" to {high:g}" if high < math.inf else f" to below {below:g}"
+    if max(low, above) == -math.inf and min(high, below) == math.inf:
+        return " as a finite number"
+    if max(low, above) == -math.inf:
+        return f" of at most {high:g}" if high < math.inf else f" below {below:g}"
+    if min(high, below) == math.inf:
+        return f" of {low:g} or more" if low > -math.inf else start
+    return start + end
+
+
+def _after_space(text: str) -> str:
+    return f" {text}" if text else ""
+
+
+def _shown(value: Any) -> str:
+    """What came, but no more of it than fits a line."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
