@@ -36,10 +36,10 @@ def number(
         What the caller knows it as.
     value : Any
         What came.
-    low, high : float
-        Bounds that are allowed themselves.
-    above, below : float
-        Bounds that are not.
+    low, above : float
+        Lower bounds: allowed itself, or not.
+    high, below : float
+        Upper bounds: allowed itself, or not.
     unit : str
         Of the value, for the message.
     hint : str
