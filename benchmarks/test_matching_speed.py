@@ -21,7 +21,7 @@ from skimage.measure import label
 
 from aimicro.data import _registry, fetch
 from aimicro.metrics import average_precision, match
-from aimicro.metrics._overlap_table import overlap_table
+from aimicro.metrics import overlap_table
 from aimicro.simulate.mistakes import grow
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)

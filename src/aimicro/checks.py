@@ -228,6 +228,7 @@ def image(
     ndim: int | Sequence[int] = (2, 3),
     low: float = -math.inf,
     finite: bool = True,
+    movie: bool = False,
     hint: str = "",
 ) -> npt.NDArray[Any]:
     """Return an image as an array of real, finite numbers.
@@ -244,6 +245,8 @@ def image(
         The lowest value allowed.
     finite : bool
         Refuse NaN and infinite pixels, for which all pixels are looked at.
+    movie : bool
+        Whether the first axis is time; a list then holds frames.
     hint : str
         What to do next where the number of axes is wrong.
 
@@ -255,7 +258,7 @@ def image(
     Raises
     ------
     TypeError
-        For what is no image of real numbers.
+        For what is no image of real numbers, and for a list of images.
     ValueError
         For another number of axes, no pixels, NaN or infinite ones, or one below `low`.
 
@@ -264,6 +267,13 @@ def image(
     >>> image("truth", [[1, 2], [3, 4]]).shape
     (2, 2)
     """
+    # A list of images would become a volume, in silence.
+    listed = values if isinstance(values, list | tuple) and not movie else ()
+    if any(isinstance(one, np.ndarray) and one.ndim > 1 for one in listed):
+        raise TypeError(
+            f"Expected {name} as one image, got a {type(listed).__name__} of {len(listed)}. "
+            "Give one at a time; planes of a volume become one with numpy.stack."
+        )
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
         raise TypeError(
@@ -271,8 +281,7 @@ def image(
         )
     allowed = (ndim,) if isinstance(ndim, int) else tuple(ndim)
     if array.ndim not in allowed or array.size == 0:
-        shapes = {1: "(X,)", 2: "(Y, X)", 3: "(Z, Y, X)", 4: "(C, Z, Y, X)"}
-        expected = " or ".join(shapes[n] for n in allowed)
+        expected = " or ".join(_axes(n, movie) for n in allowed)
         hint = hint or "Choose one channel and one time point."
         raise ValueError(
             f"Expected {name} of shape {expected} with pixels in it, got {array.shape}. {hint}"
@@ -292,8 +301,60 @@ def image(
     return array
 
 
+def intensities(
+    name: str,
+    values: npt.ArrayLike,
+    *,
+    ndim: int | Sequence[int] = (2, 3),
+    low: float = -math.inf,
+    hint: str = "",
+) -> npt.NDArray[np.float64]:
+    """Return an image of intensities, no mask, in double precision.
+
+    Parameters
+    ----------
+    name : str
+        What the caller knows it as.
+    values : array_like
+        What came, for example `(Y, X)` or `(Z, Y, X)`.
+    ndim : int or sequence of int
+        How many axes it may have.
+    low : float
+        The lowest value allowed.
+    hint : str
+        What to do next where the number of axes is wrong.
+
+    Returns
+    -------
+    ndarray of float64
+        A copy.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `image`; and for a mask of true and false.
+
+    Examples
+    --------
+    >>> intensities("image", [[1, 2], [3, 4]]).dtype
+    dtype('float64')
+    """
+    array = image(name, values, ndim=ndim, low=low, hint=hint)
+    if array.dtype.kind == "b":
+        raise TypeError(
+            f"Expected {name} as intensities, got a mask of true and false. "
+            "Convert it first, for example with astype(float)."
+        )
+    return array.astype(np.float64)
+
+
 def labels(
-    name: str, values: npt.ArrayLike, *, ndim: int | Sequence[int] = (2, 3)
+    name: str,
+    values: npt.ArrayLike,
+    *,
+    ndim: int | Sequence[int] = (2, 3),
+    movie: bool = False,
+    hint: str = "Compare one image at a time.",
 ) -> npt.NDArray[np.integer]:
     """Return a label image: whole numbers, 0 for background and an id for each object.
 
@@ -305,6 +366,10 @@ def labels(
         What came, `(Y, X)` or `(Z, Y, X)`.
     ndim : int or sequence of int
         How many axes it may have.
+    movie : bool
+        Whether the first axis is time.
+    hint : str
+        What to do next where the number of axes is wrong.
 
     Returns
     -------
@@ -325,7 +390,7 @@ def labels(
     TypeError: Expected truth as labels, whole numbers, got float64. If they are labels, convert \
 them with astype(numpy.int32); probabilities need a segmentation first.
     """
-    array = image(name, values, ndim=ndim, finite=False, hint="Compare one image at a time.")
+    array = image(name, values, ndim=ndim, finite=False, movie=movie, hint=hint)
     if array.dtype.kind == "b":
         raise TypeError(
             f"Expected {name} as labels, a number for each object, got a mask of true and false. "
@@ -342,6 +407,13 @@ them with astype(numpy.int32); probabilities need a segmentation first.
             "Set pixels to be left out to 0."
         )
     return array
+
+
+def _axes(n: int, movie: bool) -> str:
+    """How a shape with so many axes is written."""
+    if movie:
+        return _axes(n - 1, False).replace("(", "(T, ")
+    return {0: "()", 1: "(X,)", 2: "(Y, X)", 3: "(Z, Y, X)", 4: "(C, Z, Y, X)"}[n]
 
 
 def _range(low: float, above: float, high: float, below: float) -> str:

@@ -10,7 +10,7 @@ import pytest
 from skimage.io import imread
 from skimage.measure import label, regionprops
 
-from aimicro.metrics import dice, f_beta, iou, match
+from aimicro.metrics import confusion, dice, iou, match
 from aimicro.simulate import mistakes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,7 +71,7 @@ def test_what_a_slip_of_one_pixel_costs(side: int, said: str):
 def test_f1_and_the_stopwatch_disagree():
     truth = np.arange(1, 121) <= 100  # 100 nuclei, then 20 specks of dirt
     a, b = np.arange(120) < 90, np.ones(120, bool)
-    scores = [f_beta(truth[None], found[None], beta=1) for found in (a, b)]
+    scores = [confusion(truth[None], found[None]).f_beta(beta=1) for found in (a, b)]
     assert [f"{score:.2f}" for score in scores] == ["0.95", "0.91"]
     for said in (r"/ (2 \cdot 90 + 10) \approx 0.95", r"/ (2 \cdot 100 + 20) \approx 0.91"):
         assert said in CHAPTER

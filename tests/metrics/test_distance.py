@@ -184,9 +184,9 @@ def test_large_masks_are_searched_in_parts_with_the_same_result(monkeypatch, shi
     target = tuple(slice(s, None) for s in shift)
     prediction[target] = truth[source]
     prediction[-1, -1, -1] = True  # also where everything else was shifted out
-    whole = _borders.both_ways(truth, prediction, (2, 1, 0.5))
+    whole = _borders.surface_distances(truth, prediction, (2, 1, 0.5))
     monkeypatch.setattr(_borders, "_POINTS_AT_ONCE", 40)
-    parts = _borders.both_ways(truth, prediction, (2, 1, 0.5))
+    parts = _borders.surface_distances(truth, prediction, (2, 1, 0.5))
     for one, other in zip(whole, parts, strict=True):
         assert one.n > 1000 or one is whole[1]
         np.testing.assert_array_equal(one.lengths, other.lengths)
@@ -202,6 +202,7 @@ def test_a_shifted_square_is_off_by_its_shift():
     assert hausdorff(truth, moved, spacing=(9, 0.5)) == 1.5
     assert hausdorff(truth, square(at=(7, 8)), spacing=0.1) == pytest.approx(0.5)
     assert hausdorff(truth, moved, percentile=0) == 0
+    assert hausdorff(truth, moved, spacing=np.array(0.5)) == 1.5  # a number without axes
 
 
 def test_a_far_speck_decides_the_maximum_and_no_percentile():
@@ -267,8 +268,8 @@ def test_neither_the_order_nor_the_unit_nor_the_empty_margin_matters(drawn, unit
     )
     padded = [np.pad(mask, 3) for mask in (truth, prediction)]
     assert hausdorff(*padded, percentile=80, spacing=spacing) == pytest.approx(value)
-    rims = [boundary_iou(*pair, width=1.05, spacing=spacing) for pair in (drawn[:2], padded)]
-    assert rims[0] == rims[1]
+    bands = [boundary_iou(*pair, width=1.05, spacing=spacing) for pair in (drawn[:2], padded)]
+    assert bands[0] == bands[1]
 
 
 @modest
@@ -279,11 +280,11 @@ def test_more_is_forgiven_by_a_lower_percentile_and_a_larger_tolerance(drawn):
         hausdorff(truth, prediction, percentile=q, spacing=spacing) for q in (50, 75, 95, 100)
     ]
     assert percentiles == sorted(percentiles)
-    shares = [
+    fractions = [
         surface_dice(truth, prediction, tolerance=t, spacing=spacing) for t in (0, 0.5, 1, 2, 50)
     ]
-    assert shares == sorted(shares)
-    assert shares[-1] == 1
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
     assert surface_dice(truth, prediction, tolerance=percentiles[-1], spacing=spacing) == 1
 
 
@@ -318,27 +319,27 @@ def test_bad_masks_and_spacings_are_named(call):
         call(good * 0.7, good)
     with pytest.raises(ValueError, match="prediction as a mask of 0 and 1, got 0 to 3"):
         call(good, good * np.int32(3))
-    with pytest.raises(ValueError, match=r"spacing of 2 lengths .* got 3"):
+    with pytest.raises(ValueError, match=r"spacing as one number or 2, .* got \(1, 1, 1\)"):
         call(good, good, spacing=(1, 1, 1))
     for bad in (0, -1, math.nan, math.inf):
-        with pytest.raises(ValueError, match="lengths above 0 as spacing"):
+        with pytest.raises(ValueError, match="Expected spacing above 0, got"):
             call(good, good, spacing=bad)
 
 
 @pytest.mark.parametrize("bad", [-1, 100.5, math.nan])
 def test_a_bad_percentile_is_named(bad):
-    with pytest.raises(ValueError, match="Expected a percentile from 0 to 100, got"):
+    with pytest.raises(ValueError, match="Expected percentile from 0 to 100, got"):
         hausdorff(square(), square(), percentile=bad)
 
 
 @pytest.mark.parametrize("bad", [-1, math.nan, math.inf])
 def test_bad_tolerances_and_widths_are_named(bad):
-    with pytest.raises(ValueError, match="Expected a finite tolerance from 0 up, got"):
+    with pytest.raises(ValueError, match="Expected tolerance of 0 or more, got"):
         surface_dice(square(), square(), tolerance=bad)
-    with pytest.raises(ValueError, match="Expected a finite width above 0, got"):
+    with pytest.raises(ValueError, match="Expected width above 0, got"):
         boundary_iou(square(), square(), width=bad)
 
 
 def test_an_unknown_average_is_named():
-    with pytest.raises(ValueError, match=r"'pooled' \(ASSD\) or 'mean' \(MASD\), got 'max'"):
+    with pytest.raises(ValueError, match="symmetric as one of pooled, mean, got 'max'"):
         average_surface_distance(square(), square(), symmetric="max")

@@ -58,8 +58,10 @@ ROWS = [(name, values) for names, values in table() for name in names]
 
 def scores(name, truth, prediction, **options):
     """All numbers that a function of the package gives."""
-    score = getattr(metrics, name)
     options |= OTHERWISE.get(name, {})
+    if not hasattr(metrics, name):
+        return [getattr(metrics.confusion(truth > 0, prediction > 0), name)(**options)]
+    score = getattr(metrics, name)
     if name == "average_precision":
         return np.ravel(score([truth], [prediction], **options)).tolist()
     result = score(truth, prediction, **options)
@@ -86,9 +88,17 @@ def test_equal_images_are_perfect(name):
     assert set(scores(name, SOME, SOME)) == {perfect}
 
 
-def test_every_public_function_with_the_argument_is_in_the_table():
-    functions = [name for name in metrics.__all__ if name[0].islower()]
+def test_every_function_and_method_with_the_argument_is_in_the_table():
+    functions = {name: getattr(metrics, name) for name in metrics.__all__ if name[0].islower()}
+    methods = {n: f for n, f in vars(metrics.Confusion).items() if n[0] != "_" and callable(f)}
     with_argument = {
-        name for name in functions if "empty" in signature(getattr(metrics, name)).parameters
+        name for name, f in (methods | functions).items() if "empty" in signature(f).parameters
     }
     assert with_argument == {name for name, _ in ROWS} | ELSEWHERE
+
+
+def test_methods_and_functions_of_one_name_agree():
+    for name in ("iou", "dice"):
+        for truth, prediction in CASES.values():
+            method = getattr(metrics.confusion(truth > 0, prediction > 0), name)
+            assert method() == getattr(metrics, name)(truth > 0, prediction > 0)

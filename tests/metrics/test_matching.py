@@ -288,13 +288,13 @@ def test_aggregated_jaccard_follows_its_definition(pair: Case) -> None:
 @given(pair=small_pairs(), tenths=st.integers(5, 9))
 def test_splits_and_merges_follow_their_definition(pair: Case, tenths: int) -> None:
     ts, ps, areas = overlaps(*pair)
-    share = Fraction(tenths, 10)
-    pieces = {i: [j for j in ps if exact("iop", *areas[i, j]) > share] for i in ts}
-    parts = {j: [i for i in ts if exact("iot", *areas[i, j]) > share] for j in ps}
+    fraction = Fraction(tenths, 10)
+    pieces = {i: [j for j in ps if exact("iop", *areas[i, j]) > fraction] for i in ts}
+    parts = {j: [i for i in ts if exact("iot", *areas[i, j]) > fraction] for j in ps}
     split = [i for i in ts if len(pieces[i]) > 1]
     merged = [j for j in ps if len(parts[j]) > 1]
 
-    found = splits_and_merges(*pair, share=tenths / 10)
+    found = splits_and_merges(*pair, fraction=tenths / 10)
     assert found.split.tolist() == split
     assert found.merged.tolist() == merged
     assert found.pieces.tolist() == sorted(j for i in split for j in pieces[i])
@@ -332,9 +332,17 @@ def test_all_thresholds_at_once_are_each_alone(all_cases: dict[str, Case]) -> No
     for pair in all_cases.values():
         alone = [match(*pair, threshold=t).average_precision for t in THRESHOLDS]
         assert average_precision(*pair, thresholds=THRESHOLDS).tolist() == alone
-    with_one = average_precision(*pair, thresholds=0.5)
+    with_one = average_precision(*pair, thresholds=[0.5])
     assert with_one.shape == (1,)
     assert with_one.dtype == np.float64
+
+
+def test_a_single_threshold_gives_a_number_and_a_list_an_array() -> None:
+    pair = row((1, 10)), row((1, 7), (0, 3))
+    for threshold in (0.5, np.float64(0.5), np.array(0.5)):
+        assert type(average_precision(*pair, thresholds=threshold)) is float
+    each = average_precision([pair[0]] * 2, [pair[1]] * 2, thresholds=0.8, pool=False)
+    assert each.tolist() == [0, 0]
 
 
 def test_a_threshold_summed_up_in_steps_is_the_one_meant() -> None:
@@ -401,7 +409,7 @@ def test_empty_images() -> None:
     )
     np.testing.assert_equal(each, [[math.nan] * 2, [1, 1], [0, 0]])
     pooled = average_precision([none, one], [none, none], thresholds=0.5, empty=math.nan)
-    assert pooled.tolist() == [0]
+    assert pooled == 0
     assert len(splits_and_merges(none, one).split) == 0
 
 
@@ -411,9 +419,9 @@ def test_a_data_set_pooled_by_hand() -> None:
     few = row((1, 10), (2, 10))
     pairs = [(many, many), (few, np.zeros_like(few))]
     truths, predictions = zip(*pairs, strict=True)
-    assert average_precision(truths, predictions, thresholds=0.5).tolist() == [10 / 12]
+    assert average_precision(truths, predictions, thresholds=0.5) == 10 / 12
     each = average_precision(truths, predictions, thresholds=0.5, pool=False)
-    assert each.tolist() == [[1], [0]]
+    assert each.tolist() == [1, 0]
     pooled = Matching.pool(match(*pair) for pair in pairs)
     assert (pooled.tp, pooled.fp, pooled.fn) == (10, 0, 2)
     assert repr(pooled) == "Matching(threshold=0.5, score='iou', tp=10, fp=0, fn=2)"
@@ -452,10 +460,12 @@ def test_bad_thresholds(threshold: float) -> None:
 def test_other_bad_arguments() -> None:
     with pytest.raises(ValueError, match="Expected one threshold, got 2"):
         match(GOOD, GOOD, threshold=[0.5, 0.75])
-    with pytest.raises(ValueError, match="'iou', 'iot' or 'iop', got 'dice'"):
+    with pytest.raises(ValueError, match="score as one of iou, iot, iop, got 'dice'"):
         match(GOOD, GOOD, score="dice")
-    with pytest.raises(ValueError, match=r"at least 0\.5 and below 1, got 0\.3"):
-        splits_and_merges(GOOD, GOOD, share=0.3)
+    with pytest.raises(ValueError, match=r"fraction from 0\.5 to below 1, got 0\.3"):
+        splits_and_merges(GOOD, GOOD, fraction=0.3)
+    with pytest.raises(TypeError, match="truth as one image, got a list of 2"):
+        match([GOOD, GOOD], [GOOD, GOOD])
     with pytest.raises(ValueError, match="got 2 truths and 1 predictions"):
         average_precision([GOOD, GOOD], [GOOD], thresholds=0.5)
     with pytest.raises(ValueError, match="at least one, got 0 truths"):

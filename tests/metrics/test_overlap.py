@@ -12,26 +12,26 @@ from scipy import ndimage
 from skimage.io import imread
 from skimage.morphology import skeletonize
 
-from aimicro.metrics import (
-    Confusion,
-    balanced_accuracy,
-    centreline_dice,
-    cohens_kappa,
-    confusion,
-    dice,
-    f_beta,
-    iou,
-    matthews_correlation,
-    per_class,
-    precision,
-    recall,
-    specificity,
-)
+from aimicro.metrics import Confusion, centreline_dice, confusion, dice, iou, per_class
+
+
+def counted(name, **options):
+    """A score of two masks, which the counts of their pixels give."""
+    return lambda truth, prediction: getattr(confusion(truth, prediction), name)(**options)
+
+
+def f_beta(truth, prediction, beta):
+    return confusion(truth, prediction).f_beta(beta=beta)
+
+
+precision, recall, specificity = map(counted, ("precision", "recall", "specificity"))
+balanced_accuracy = counted("balanced_accuracy")
+matthews_correlation, cohens_kappa = counted("matthews_correlation"), counted("cohens_kappa")
 
 SCORES = [
     iou,
     dice,
-    partial(f_beta, beta=2),
+    counted("f_beta", beta=2),
     precision,
     recall,
     specificity,
@@ -234,19 +234,21 @@ def test_bad_masks_are_named(score):
         score(good * 9, good)
     with pytest.raises(ValueError, match=r"\(Y, X\) or \(Z, Y, X\)"):
         score(good[0], good[0])
+    with pytest.raises(TypeError, match="truth as one image, got a list of 2"):
+        score([good, good], [good, good])
 
 
 @pytest.mark.parametrize("beta", [0, -1, math.nan, math.inf])
 def test_a_bad_beta_is_named(beta):
-    with pytest.raises(ValueError, match="Expected a finite beta above 0, got"):
+    with pytest.raises(ValueError, match="Expected beta above 0, got"):
         f_beta([[1]], [[1]], beta=beta)
 
 
 def test_bad_classes_are_named():
     good = np.array([[0, 1, 2]])
-    with pytest.raises(TypeError, match="truth with a number for each object"):
+    with pytest.raises(TypeError, match="truth as labels, a number for each object"):
         per_class(good > 0, good, dice)
-    with pytest.raises(TypeError, match="prediction with whole numbers as labels, got float64"):
+    with pytest.raises(TypeError, match="prediction as labels, whole numbers, got float64"):
         per_class(good, good * 1.0, dice)
     with pytest.raises(ValueError, match="labels from 0"):
         per_class(good, good - 1, dice)

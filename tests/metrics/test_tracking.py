@@ -342,8 +342,20 @@ def test_points_and_labels_agree(movie):
     assert by_points.aogm == 1.5 + 1  # one link is missing, the other no longer to a daughter
 
 
+@pytest.mark.parametrize("tolerance", [0, 2])
+def test_points_cost_what_the_frames_that_are_there_cost(tolerance):
+    truth = np.array([[0, 1, 0, 5, 5], [1, 2, 1, 5, 5], [1, 3, 1, 5, 9], [9, 4, 0, 1, 1]])
+    late = np.array([[0, 1, 0, 5, 5], [3, 2, 1, 5, 5], [3, 3, 1, 5, 9], [9, 4, 0, 1, 1]])
+    far = [rows + np.outer(rows[:, 0] == 9, [20_000_000, 0, 0, 0, 0]) for rows in (truth, late)]
+    near, wide = (
+        score_points(*pair, max_distance=1, frame_tolerance=tolerance)
+        for pair in ((truth, late), far)
+    )
+    assert near == wide
+
+
 BAD_MOVIES = {
-    "labels that are floats": ((FAMILY.astype(float), LINEAGE), TypeError, "whole numbers as tr"),
+    "labels that are floats": ((FAMILY.astype(float), LINEAGE), TypeError, "labels, whole numbers"),
     "a single image": ((FAMILY[0], LINEAGE), ValueError, r"\(T, Y, X\).*got \(1, 12\)"),
     "labels below 0": ((-FAMILY, LINEAGE), ValueError, "background.*got -3"),
     "a label without track": ((FAMILY, LINEAGE[:2]), ValueError, "got label 3 in frame 3"),
@@ -395,7 +407,8 @@ def test_a_bad_prediction_is_called_so():
 
 @pytest.mark.parametrize("frame_tolerance", [-1, 0.5])
 def test_bad_tolerances(frame_tolerance):
-    with pytest.raises(ValueError, match=f"whole frames from 0 up, got {frame_tolerance}"):
+    message = f"frame_tolerance .*of 0 or more, got {frame_tolerance}"
+    with pytest.raises((TypeError, ValueError), match=message):
         score_tracking((FAMILY, LINEAGE), (FAMILY, LINEAGE), frame_tolerance=frame_tolerance)
 
 
@@ -417,7 +430,7 @@ def test_bad_tolerances(frame_tolerance):
         (POINTS[:, [0, 1, 2, 3, 3, 4]], POINTS, {}, "same axes, got 3 and 2"),
         (POINTS[:0], POINTS, {}, "got no row"),
         (POINTS, POINTS, {"max_distance": 0}, "max_distance above 0, got 0"),
-        (POINTS, POINTS, {"spacing": (1, 1, 1)}, "spacing of 2 lengths"),
+        (POINTS, POINTS, {"spacing": (1, 1, 1)}, "spacing as one number or 2"),
     ],
 )
 def test_bad_points(truth, prediction, settings, message):

@@ -292,7 +292,7 @@ class TestConveniences:
         np.testing.assert_allclose(factors[1:] / factors[:-1], np.exp(-np.log(2) / 10))
         assert bleaching(3, half_life_frames=np.inf).tolist() == [1, 1, 1]
 
-    def test_lineage_table_and_divisions_of_a_small_tree(self):
+    def test_divisions_of_a_small_tree(self):
         movie = Movie(
             images=np.zeros((5, 4, 4), np.float32),
             labels=np.zeros((5, 4, 4), np.int32),
@@ -303,7 +303,6 @@ class TestConveniences:
             frame_interval_s=60.0,
             bleaching=np.ones(5),
         )
-        assert movie.lineage_table() == "1 0 2 0\n2 0 4 0\n3 3 4 1\n4 3 4 1\n"
         assert movie.divisions == [Division(3, 1, (3, 4))]
         assert movie.times_s.tolist() == [0, 60, 120, 180, 240]
 

@@ -3,7 +3,8 @@
 Empty images have one rule. A result that equals its truth is perfect: where both are empty, a
 score is 1 and a distance 0. The argument `empty` of each function replaces that value;
 ``empty=math.nan`` leaves such images out of ``numpy.nanmean``. Where only one of them is empty, a
-score that would be 0/0 is 0, a distance is infinite, and all else follows from the formula:
+score that would be 0/0 is 0, a distance is infinite, and all else follows from the formula. What is
+no function here is a method of `Confusion`:
 
 =================================================  ==========  ===========  ================
 score                                              both empty  truth empty  prediction empty
@@ -51,20 +52,14 @@ from aimicro.metrics.matching import (
 )
 from aimicro.metrics.overlap import (
     Confusion,
-    balanced_accuracy,
     centreline_dice,
-    cohens_kappa,
     confusion,
     dice,
-    f_beta,
     iou,
-    matthews_correlation,
     per_class,
-    precision,
-    recall,
-    specificity,
 )
-from aimicro.metrics.restoration import AffineFit, affine_fit, mse, nrmse, psnr, ssim
+from aimicro.metrics.overlap_table import OverlapTable, best_pairs, overlap_table
+from aimicro.metrics.restoration import AffineFit, affine_fit, mean_psnr, mse, nrmse, psnr, ssim
 from aimicro.metrics.tracking import (
     TrackingScores,
     score_points,
@@ -76,6 +71,7 @@ __all__ = [
     "AffineFit",
     "Confusion",
     "Matching",
+    "OverlapTable",
     "Reliability",
     "RiskCoverage",
     "SplitsAndMerges",
@@ -85,32 +81,28 @@ __all__ = [
     "aggregated_jaccard",
     "average_precision",
     "average_surface_distance",
-    "balanced_accuracy",
+    "best_pairs",
     "boundary_iou",
     "brier_score",
     "centreline_dice",
-    "cohens_kappa",
     "confusion",
     "dice",
     "expected_calibration_error",
-    "f_beta",
     "fit_temperature",
     "hausdorff",
     "iou",
     "match",
-    "matthews_correlation",
+    "mean_psnr",
     "mse",
     "nrmse",
+    "overlap_table",
     "panoptic_quality",
     "per_class",
-    "precision",
     "psnr",
-    "recall",
     "reliability",
     "risk_coverage",
     "score_points",
     "score_tracking",
-    "specificity",
     "splits_and_merges",
     "ssim",
     "surface_dice",

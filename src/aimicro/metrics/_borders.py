@@ -25,7 +25,7 @@ _POINTS_AT_ONCE = 2**16  # so that a search needs few MB
 _ROUNDING = 1 + 1e-9  # 3 steps of 0.1 µm are within 0.3 µm, though not in floating point
 
 
-class Ways(NamedTuple):
+class SurfaceDistances(NamedTuple):
     """Distances from all pixels of a border: what values there are, and how many of each."""
 
     lengths: Lengths
@@ -57,16 +57,16 @@ class Ways(NamedTuple):
         return low if low == high else low + (high - low) * (rank % 1)
 
 
-def both_ways(
+def surface_distances(
     truth: npt.ArrayLike, prediction: npt.ArrayLike, spacing: float | Sequence[float] | None
-) -> tuple[Ways, Ways] | None:
+) -> tuple[SurfaceDistances, SurfaceDistances] | None:
     """From the border of the truth to that of the prediction, and back; None without any."""
     t, p = _masks(truth, prediction)
-    lengths = _checks.spacing_of(spacing, t.ndim)
+    lengths = _checks.lengths_of(spacing, t.ndim)
     if not (t.any() or p.any()):
         return None
     if not (t.any() and p.any()):
-        never = Ways(np.array([math.inf]), np.array([1]))
+        never = SurfaceDistances(np.array([math.inf]), np.array([1]))
         return never, never
     t, p = _cropped(t, p)
     t, p = _border(t), _border(p)  # the masks are not needed any more, and large
@@ -74,10 +74,10 @@ def both_ways(
     order = (longest, *(axis for axis in range(t.ndim) if axis != longest))
     t, p = t.transpose(order), p.transpose(order)
     steps = np.array(lengths)[list(order)]
-    return _ways(t, p, steps), _ways(p, t, steps)
+    return _one_way(t, p, steps), _one_way(p, t, steps)
 
 
-def rims(
+def boundary_bands(
     truth: npt.ArrayLike,
     prediction: npt.ArrayLike,
     width: float,
@@ -85,12 +85,12 @@ def rims(
 ) -> tuple[Mask, Mask]:
     """Pixels of each mask that are nearer than `width` to its own border."""
     t, p = _masks(truth, prediction)
-    lengths = _checks.spacing_of(spacing, t.ndim)
+    lengths = _checks.lengths_of(spacing, t.ndim)
     if not (t.any() or p.any()):
         return t, p
     t, p = _cropped(t, p)
-    t = _rim(t, width, lengths)  # one after the other, which needs less memory
-    p = _rim(p, width, lengths)
+    t = _band(t, width, lengths)  # one after the other, which needs less memory
+    p = _band(p, width, lengths)
     return t, p
 
 
@@ -127,7 +127,7 @@ def _border(mask: Mask) -> Mask:
     return np.greater(mask, inside, out=inside)
 
 
-def _ways(start: Mask, goal: Mask, spacing: Lengths) -> Ways:
+def _one_way(start: Mask, goal: Mask, spacing: Lengths) -> SurfaceDistances:
     """From each border pixel of one mask to the nearest of the other."""
     per_plane = np.array(
         [np.count_nonzero(np.greater(*pair)) for pair in zip(start, goal, strict=True)]
@@ -146,14 +146,14 @@ def _ways(start: Mask, goal: Mask, spacing: Lengths) -> Ways:
     lengths, which = np.unique(np.concatenate([f[0] for f in found]), return_inverse=True)
     counts = np.zeros(len(lengths), np.int64)
     np.add.at(counts, which, np.concatenate([f[1] for f in found]))
-    return Ways(lengths, counts)
+    return SurfaceDistances(lengths, counts)
 
 
 def _slabs(per_plane: npt.NDArray[np.int_]) -> Iterator[slice]:
-    """Cut the first axis so that each slab has some points, but not many more than its share."""
-    share = (per_plane.cumsum() - 1) // _POINTS_AT_ONCE
-    for number in np.unique(share[per_plane > 0]):
-        planes = np.flatnonzero((share == number) & (per_plane > 0))
+    """Cut the first axis so that each slab has some points, but not many more than fit."""
+    group = (per_plane.cumsum() - 1) // _POINTS_AT_ONCE
+    for number in np.unique(group[per_plane > 0]):
+        planes = np.flatnonzero((group == number) & (per_plane > 0))
         yield slice(int(planes[0]), int(planes[-1]) + 1)
 
 
@@ -164,19 +164,20 @@ def _near(index: Index, goal: Mask, slab: slice, spacing: Lengths) -> Lengths:
     """
     planes = range(slab.start - _NEAR, slab.stop + _NEAR)
     block = np.zeros((len(planes), *(n + 2 * _NEAR for n in goal.shape[1:])), bool)
-    part = goal[max(planes.start, 0) : planes.stop]
+    inside = goal[max(planes.start, 0) : planes.stop]
     first = max(-planes.start, 0)
-    block[first : first + len(part), *[slice(_NEAR, -_NEAR)] * (goal.ndim - 1)] = part
+    block[first : first + len(inside), *[slice(_NEAR, -_NEAR)] * (goal.ndim - 1)] = inside
     places = np.ravel_multi_index(tuple(i + _NEAR for i in index), block.shape)
     around = np.array(list(product(range(-_NEAR, _NEAR + 1), repeat=goal.ndim)))
-    ways = np.sqrt(((around * spacing) ** 2).sum(axis=1))
-    jumps = around @ block.strides
+    lengths = np.sqrt(((around * spacing) ** 2).sum(axis=1))
+    # From a place in the raveled block to each neighbour: strides count bytes, places elements.
+    jumps = around @ (np.array(block.strides) // block.itemsize)
     nearest, left = np.full(len(places), math.inf), np.arange(len(places))
-    for k in ways.argsort():
-        if ways[k] >= (_NEAR + 1) * spacing.min():  # something outside the block may be nearer
+    for k in lengths.argsort():
+        if lengths[k] >= (_NEAR + 1) * spacing.min():  # something outside the block may be nearer
             break
         hit = block.ravel()[places[left] + jumps[k]]
-        nearest[left[hit]] = ways[k]
+        nearest[left[hit]] = lengths[k]
         left = left[~hit]
     return nearest
 
@@ -213,12 +214,12 @@ def _lengths(points: Lengths, goals: Lengths, spacing: Lengths) -> Lengths:
         return np.full(len(points), math.inf)
     tree = cKDTree(goals, balanced_tree=False)  # built in half the time, and searched as fast
     _, which = tree.query(points, workers=-1)
-    steps = np.rint((points - goals[which]) / spacing)  # so that equal ways have equal lengths
+    steps = np.rint((points - goals[which]) / spacing)  # so that equal distances have equal lengths
     lengths: Lengths = np.sqrt(((steps * spacing) ** 2).sum(axis=1))
     return lengths
 
 
-def _rim(mask: Mask, width: float, spacing: Sequence[float]) -> Mask:
+def _band(mask: Mask, width: float, spacing: Sequence[float]) -> Mask:
     """Pixels of a mask nearer than `width` to its border."""
     most = [min(math.ceil(width / step), n) for step, n in zip(spacing, mask.shape, strict=True)]
     # A ball is a bundle of runs along the last axis: for each half length, where they stand.
@@ -232,7 +233,7 @@ def _rim(mask: Mask, width: float, spacing: Sequence[float]) -> Mask:
         ]
         if fits:
             bundles.setdefault(fits[-1], []).append(offset)
-    run, rim = _border(mask), np.zeros_like(mask)
+    run, band = _border(mask), np.zeros_like(mask)
     for half in range(max(bundles) + 1):
         if half:
             run[..., 1:] |= run[..., :-1]
@@ -240,6 +241,6 @@ def _rim(mask: Mask, width: float, spacing: Sequence[float]) -> Mask:
         for offset in bundles.get(half, []):
             there = tuple(slice(max(k, 0), min(k, 0) or None) for k in offset)
             here = tuple(slice(max(-k, 0), min(-k, 0) or None) for k in offset)
-            rim[there] |= run[here]
-    rim &= mask
-    return rim
+            band[there] |= run[here]
+    band &= mask
+    return band

@@ -7,30 +7,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from aimicro import checks
+
 Images: TypeAlias = npt.NDArray[np.integer]
 Rows: TypeAlias = npt.NDArray[np.int64]
 Points: TypeAlias = npt.NDArray[np.float64]
-
-
-def label_images(name: str, labels: npt.ArrayLike) -> Images:
-    """Label images of shape ``(T, [Z,] Y, X)``, or a clear error."""
-    images = np.asarray(labels)
-    if images.dtype.kind not in "iu":
-        raise TypeError(
-            f"Expected label images of whole numbers as {name}, got {images.dtype}. "
-            "Label the objects first, or convert with astype(np.int32)."
-        )
-    if images.ndim not in (3, 4) or images.size == 0:
-        raise ValueError(
-            f"Expected label images of shape (T, Y, X) or (T, Z, Y, X) as {name}, got "
-            f"{images.shape}. Stack the frames along the first axis."
-        )
-    if images.min() < 0:
-        raise ValueError(
-            f"Expected labels from 0 (background) up in the {name}, got {images.min()}. "
-            "Set pixels to be left out to 0."
-        )
-    return images
 
 
 def movie(name: str, pair: tuple[npt.ArrayLike, Iterable[Sequence[int]]]) -> tuple[Images, Rows]:
@@ -41,7 +22,9 @@ def movie(name: str, pair: tuple[npt.ArrayLike, Iterable[Sequence[int]]]) -> tup
             "Give a pair (labels, lineage)."
         )
     labels, lineage = pair
-    images = label_images(name, labels)
+    images = checks.labels(
+        name, labels, ndim=(3, 4), movie=True, hint="Stack the frames along the first axis."
+    )
     rows = _lineage(name, lineage)
     for frame, image in enumerate(images):
         present = set(np.unique(image[image > 0]).tolist())

@@ -16,6 +16,8 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.special import entr, softmax
 
+from aimicro import checks
+
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 # ---- calibration
@@ -32,7 +34,7 @@ class Reliability:
     confidence : ndarray of float64, (bins,)
         Mean probability of the decisions in each bin; NaN where there are none.
     observed : ndarray of float64, (bins,)
-        Share of them that are true; NaN where there are none.
+        Fraction of them that are true; NaN where there are none.
     counts : ndarray of int64, (bins,)
         How many decisions fell into each bin.
 
@@ -85,7 +87,7 @@ def reliability(truth: npt.ArrayLike, probability: npt.ArrayLike, *, bins: int =
     Returns
     -------
     Reliability
-        Mean probability, observed share and count of each bin; `ece` and `mce`.
+        Mean probability, observed fraction and count of each bin; `ece` and `mce`.
 
     Raises
     ------
@@ -115,9 +117,7 @@ def reliability(truth: npt.ArrayLike, probability: npt.ArrayLike, *, bins: int =
     (array([0.25, 0.75]), array([0.25, 1.  ]))
     """
     t, p = _decisions(truth, probability)
-    if bins != int(bins) or bins < 1:
-        raise ValueError(f"Expected 1 or more bins, got {bins}. Try 10.")
-    bins = int(bins)
+    bins = checks.whole("bins", bins, low=1, hint="Try 10.")
     edges = np.linspace(0, 1, bins + 1)
     t, p = t.ravel(), p.ravel()
     place = np.searchsorted(edges[1:-1], p, side="right")
@@ -137,8 +137,12 @@ def expected_calibration_error(
 
     Parameters
     ----------
-    truth, probability, bins
-        As for `reliability`.
+    truth : array_like of bool or of 0 and 1, any shape
+        What is so.
+    probability : array_like, same shape
+        What the model says for "true", from 0 to 1.
+    bins : int, default 10
+        How many bins of equal width.
 
     Returns
     -------
@@ -328,7 +332,7 @@ def uncertainty(probabilities: npt.ArrayLike) -> Uncertainty:
     ----------
     probabilities : array_like, (M, …)
         Two or more predictions of the same decisions, each from 0 to 1: by members of an ensemble,
-        of turned images (`aimicro.predict.predict_turned`) or with dropout
+        of turned images (`aimicro.predict.predict_tta`) or with dropout
         (`aimicro.predict.predict_with_dropout`).
 
     Returns
@@ -381,7 +385,7 @@ class RiskCoverage:
     Attributes
     ----------
     coverage : ndarray of float64, (N,)
-        Share of the decisions that are kept, the surest first: 1/N, 2/N, … 1.
+        Fraction of the decisions that are kept, the surest first: 1/N, 2/N, … 1.
     risk : ndarray of float64, (N,)
         Mean error of those that are kept. The last one is the error without any selection.
 
@@ -404,7 +408,7 @@ class RiskCoverage:
 
     @property
     def caught(self) -> Floats:
-        """Share of all error that lies in what is handed over, at each coverage."""
+        """Fraction of all error that lies in what is handed over, at each coverage."""
         kept = self.risk * self.coverage
         if kept[-1] == 0:
             return np.ones_like(kept)
@@ -428,7 +432,7 @@ def risk_coverage(error: npt.ArrayLike, uncertainty: npt.ArrayLike) -> RiskCover
     Returns
     -------
     RiskCoverage
-        The curve, its `area`, and the share of errors that is `caught`.
+        The curve, its `area`, and the fraction of errors that is `caught`.
 
     Raises
     ------
@@ -517,6 +521,7 @@ def _classes(truth: npt.ArrayLike, logits: npt.ArrayLike) -> tuple[npt.NDArray[n
 
 
 def _probabilities(values: npt.ArrayLike, name: str = "probability") -> Floats:
+    """Finite numbers from 0 to 1, or a clear error."""
     p = _finite(name, values)
     if p.min() < 0 or p.max() > 1:
         raise ValueError(
@@ -527,6 +532,7 @@ def _probabilities(values: npt.ArrayLike, name: str = "probability") -> Floats:
 
 
 def _finite(name: str, values: npt.ArrayLike) -> Floats:
+    """Finite numbers of any shape, one a decision, or a clear error."""
     array: npt.NDArray[Any] = np.asarray(values)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"Expected {name} of real numbers, got {array.dtype}.")
@@ -545,6 +551,7 @@ def _finite(name: str, values: npt.ArrayLike) -> Floats:
 
 
 def _check_shapes(name: str, first: npt.NDArray[Any], other: str, second: npt.NDArray[Any]) -> None:
+    """A clear error unless both have an entry for each decision."""
     if first.shape != second.shape:
         raise ValueError(
             f"Expected {name} and {other} of one shape, got {first.shape} and {second.shape}. "

@@ -2,8 +2,9 @@ r"""How far the outline of a mask is from where it should be.
 
 The outline, or border, of a mask is made of its pixels with a neighbour outside of it, across an
 edge (a face in 3D). What lies outside the image counts as background, so an object that leaves
-the image has a border there, too. From each border pixel of one mask it is some way to the nearest
-one of the other; the scores here sum up these ways, from the truth and from the prediction.
+the image has a border there, too. Each border pixel of one mask has a distance to the
+nearest one of the other; the scores here sum up these distances, from the truth and from the
+prediction.
 
 The truth is always the first argument. Without a `spacing` lengths are in pixels; with one they
 are in its unit. What a score is where a mask is empty stands in the table of `aimicro.metrics`.
@@ -12,14 +13,16 @@ A mask without any background has no border but that of the image, and is refuse
 Used in chapter 10, *Overlap and distance*.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy.typing as npt
 
+from aimicro import checks
 from aimicro.metrics import _borders
 from aimicro.metrics.overlap import iou
+
+_LENGTH = "Give a length in the unit of spacing, or in pixels."
 
 
 def hausdorff(
@@ -80,13 +83,10 @@ def hausdorff(
     >>> hausdorff([[1, 1, 0, 0, 0]], [[1, 1, 0, 0, 1]])
     3.0
     """
-    if not 0 <= percentile <= 100:
-        raise ValueError(
-            f"Expected a percentile from 0 to 100, got {percentile}. Give 100 for the maximum, 95 "
-            "for HD95."
-        )
-    ways = _borders.both_ways(truth, prediction, spacing)
-    return float(empty) if ways is None else max(way.percentile(percentile) for way in ways)
+    hint = "Give 100 for the maximum, 95 for HD95."
+    checks.number("percentile", percentile, low=0, high=100, hint=hint)
+    distances = _borders.surface_distances(truth, prediction, spacing)
+    return float(empty) if distances is None else max(d.percentile(percentile) for d in distances)
 
 
 def average_surface_distance(
@@ -146,16 +146,13 @@ def average_surface_distance(
     >>> average_surface_distance([[1, 1, 0, 0, 0]], [[1, 1, 0, 0, 1]], symmetric="mean")
     0.5
     """
-    if symmetric not in ("pooled", "mean"):
-        raise ValueError(
-            f"Expected symmetric 'pooled' (ASSD) or 'mean' (MASD), got {symmetric!r}. Choose one."
-        )
-    ways = _borders.both_ways(truth, prediction, spacing)
-    if ways is None:
+    checks.one_of("symmetric", symmetric, ("pooled", "mean"))
+    distances = _borders.surface_distances(truth, prediction, spacing)
+    if distances is None:
         return float(empty)
     if symmetric == "mean":
-        return sum(way.total / way.n for way in ways) / 2
-    return sum(way.total for way in ways) / sum(way.n for way in ways)
+        return sum(d.total / d.n for d in distances) / 2
+    return sum(d.total for d in distances) / sum(d.n for d in distances)
 
 
 def surface_dice(
@@ -166,7 +163,7 @@ def surface_dice(
     spacing: float | Sequence[float] | None = None,
     empty: float = 1.0,
 ) -> float:
-    r"""Part of both outlines that is right within a tolerance, the normalised surface distance.
+    r"""Fraction of both outlines that is right within a tolerance, the normalised surface distance.
 
     .. math:: \mathrm{NSD}_\tau = \frac{
         |\{t \in \partial T: d(t, \partial P) \le \tau\}| +
@@ -214,15 +211,11 @@ def surface_dice(
     >>> surface_dice([[1, 1, 0, 0, 0]], [[1, 1, 0, 0, 1]], tolerance=1)
     0.8
     """
-    if not 0 <= tolerance < math.inf:
-        raise ValueError(
-            f"Expected a finite tolerance from 0 up, got {tolerance}. Give a length in the unit of "
-            "spacing, or in pixels."
-        )
-    ways = _borders.both_ways(truth, prediction, spacing)
-    if ways is None:
+    checks.number("tolerance", tolerance, low=0, hint=_LENGTH)
+    distances = _borders.surface_distances(truth, prediction, spacing)
+    if distances is None:
         return float(empty)
-    return sum(way.within(tolerance) for way in ways) / sum(way.n for way in ways)
+    return sum(d.within(tolerance) for d in distances) / sum(d.n for d in distances)
 
 
 def boundary_iou(
@@ -233,7 +226,7 @@ def boundary_iou(
     spacing: float | Sequence[float] | None = None,
     empty: float = 1.0,
 ) -> float:
-    r"""Intersection over union of the rims of two masks.
+    r"""Intersection over union of the boundary bands of two masks.
 
     .. math:: \mathrm{BIoU} = \frac{|T_w \cap P_w|}{|T_w \cup P_w|}, \quad
         T_w = \{x \in T: d(x, \partial T) < w\}
@@ -248,7 +241,7 @@ def boundary_iou(
     prediction : array_like of bool, same shape
         What was found.
     width : float
-        Width *w* of the rims, in the unit of `spacing`, or in pixels: 1 pixel for the border
+        Width *w* of the bands, in the unit of `spacing`, or in pixels: 1 pixel for the border
         alone. If all objects are thinner than that, it is the same as `iou`.
     spacing : float or sequence of float, optional
         Length of a pixel along each axis, ``[z,] y, x``, in µm for example.
@@ -282,9 +275,5 @@ def boundary_iou(
     >>> boundary_iou(truth, prediction, width=1)
     0.69...
     """
-    if not 0 < width < math.inf:
-        raise ValueError(
-            f"Expected a finite width above 0, got {width}. Give a length in the unit of spacing, "
-            "or in pixels."
-        )
-    return iou(*_borders.rims(truth, prediction, width, spacing), empty=empty)
+    checks.number("width", width, above=0, hint=_LENGTH)
+    return iou(*_borders.boundary_bands(truth, prediction, width, spacing), empty=empty)

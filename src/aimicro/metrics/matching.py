@@ -5,7 +5,7 @@ one predicted partner at most and the other way round; a pair with an overlap of
 threshold is a true positive (TP). Predictions left over are false positives (FP), truths left over
 false negatives (FN).
 
-Label 0 is background. Labels need not be consecutive, and any integer type does. The truth is
+Id 0 is background. Ids need not be consecutive, and any integer type does. The truth is
 always the first argument: a swap would swap precision and recall without any error.
 """
 
@@ -17,8 +17,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from aimicro import checks
 from aimicro.metrics._checks import thresholds_of
-from aimicro.metrics._overlap_table import Integers, Score, Scores, best_pairs, overlap_table
+from aimicro.metrics.overlap_table import Integers, Score, Scores, best_pairs, overlap_table
 
 
 class Pairs(NamedTuple):
@@ -27,7 +28,7 @@ class Pairs(NamedTuple):
     Attributes
     ----------
     truth, prediction : ndarray of int, (n,)
-        Labels in the two images; those of the truth rise.
+        Ids in the two images; those of the truth rise.
     score : ndarray of float64, (n,)
         Overlap of the two.
     """
@@ -58,11 +59,11 @@ class Matching:
     score : {"iou", "iot", "iop"}
         Which overlap that was.
     pairs : Pairs
-        Labels and overlap of the matched objects.
+        Ids and overlap of the matched objects.
     missed : ndarray of int, (fn,)
-        Labels of truths without a partner.
+        Ids of truths without a partner.
     invented : ndarray of int, (fp,)
-        Labels of predictions without a partner.
+        Ids of predictions without a partner.
     empty : float
         Value of a score where neither image has an object.
     """
@@ -86,7 +87,7 @@ class Matching:
         Returns
         -------
         Matching
-            With the pairs of all images, in their order; so a label can occur more than once.
+            With the pairs of all images, in their order; so an id can occur more than once.
 
         Raises
         ------
@@ -145,12 +146,12 @@ class Matching:
 
     @property
     def precision(self) -> float:
-        """Part of the predictions that are right: TP / (TP + FP)."""
+        """Fraction of the predictions that are right: TP / (TP + FP)."""
         return self._divide(self.tp, self.n_prediction)
 
     @property
     def recall(self) -> float:
-        """Part of the truths that were found: TP / (TP + FN)."""
+        """Fraction of the truths that were found: TP / (TP + FN)."""
         return self._divide(self.tp, self.n_truth)
 
     @property
@@ -182,10 +183,10 @@ class Matching:
     def _sum(self) -> float:
         return math.fsum(self.pairs.score)
 
-    def _divide(self, part: float, whole: float) -> float:
+    def _divide(self, some: float, whole: float) -> float:
         if self.n_truth == self.n_prediction == 0:
             return self.empty
-        return part / whole if whole else 0.0
+        return some / whole if whole else 0.0
 
     def __repr__(self) -> str:
         return (
@@ -200,13 +201,13 @@ class SplitsAndMerges(NamedTuple):
     Attributes
     ----------
     split : ndarray of int
-        Labels of truths in more than one piece.
+        Ids of truths in more than one piece.
     pieces : ndarray of int
-        Labels of the predictions that are those pieces.
+        Ids of the predictions that are those pieces.
     merged : ndarray of int
-        Labels of predictions that hold more than one truth.
+        Ids of predictions that hold more than one truth.
     parts : ndarray of int
-        Labels of the truths that they hold.
+        Ids of the truths that they hold.
     """
 
     split: Integers
@@ -242,9 +243,9 @@ def match(
     Parameters
     ----------
     truth : array_like of integers, (Y, X) or (Z, Y, X)
-        Label of the object that each pixel belongs to; 0 is background.
+        Id of the object that each pixel belongs to; 0 is background.
     prediction : array_like of integers, same shape
-        The same, as predicted. Its labels need not agree with those of `truth` in any way.
+        The same, as predicted. Its ids need not agree with those of `truth` in any way.
     threshold : float
         Overlap from which a pair counts, above 0 and up to 1.
     score : {"iou", "iot", "iop"}
@@ -264,7 +265,7 @@ def match(
     TypeError
         If an image is not made of integers.
     ValueError
-        If the shapes differ, a label is negative, `threshold` is no part of 1, or `score` unknown.
+        If the shapes differ, an id is negative, `threshold` is no fraction, or `score` unknown.
 
     Notes
     -----
@@ -297,11 +298,9 @@ def match(
     return Matching(
         threshold=float(thresholds[0]),
         score=score,
-        pairs=Pairs(
-            table.truth_labels[truths], table.prediction_labels[predictions], scores[taken]
-        ),
-        missed=np.delete(table.truth_labels, truths),
-        invented=np.delete(table.prediction_labels, predictions),
+        pairs=Pairs(table.truth_ids[truths], table.prediction_ids[predictions], scores[taken]),
+        missed=np.delete(table.truth_ids, truths),
+        invented=np.delete(table.prediction_ids, predictions),
         empty=empty,
     )
 
@@ -313,7 +312,7 @@ def average_precision(
     thresholds: npt.ArrayLike,
     pool: bool = True,
     empty: float = 1.0,
-) -> Scores:
+) -> float | Scores:
     r"""Average precision over thresholds of one image or of a data set.
 
     .. math:: \mathrm{AP}(t) = \frac{TP(t)}{TP(t) + FP(t) + FN(t)}
@@ -340,7 +339,9 @@ def average_precision(
 
     Returns
     -------
-    ndarray of float64, (thresholds,) or without `pool` (images, thresholds)
+    float, or ndarray of float64
+        Of shape (thresholds,), or without `pool` (images, thresholds). One threshold that is a
+        number and no list gives a number, or without `pool` one for each image.
 
     Raises
     ------
@@ -365,6 +366,8 @@ def average_precision(
     array([0.5, 0.5])
     >>> average_precision(truth, np.array([[0, 1, 1, 1, 0, 2, 2]]), thresholds=[0.5, 0.9])
     array([1.        , 0.33333333])
+    >>> average_precision(truth, truth % 2, thresholds=0.5)
+    0.5
     """
     levels = thresholds_of(thresholds)
     counts = [_counts(*pair, levels) for pair in _paired(truths, predictions)]
@@ -374,7 +377,9 @@ def average_precision(
     either = objects[..., np.newaxis] - tp
     result: Scores = np.full(tp.shape, float(empty))
     np.divide(tp, either, out=result, where=either > 0)
-    return result
+    if np.ndim(thresholds):
+        return result
+    return float(result[0]) if pool else result[:, 0]
 
 
 def panoptic_quality(
@@ -432,7 +437,7 @@ def aggregated_jaccard(
         {\sum_i |g_i \cup p_{b(i)}| + \sum_{p\ \mathrm{unused}} |p|}
 
     where :math:`b(i)` is the prediction with the largest IoU with truth *i*: the one with the
-    lowest label where several are equal, and none (an empty one) where nothing overlaps.
+    lowest id where several are equal, and none (an empty one) where nothing overlaps.
     A prediction may be the best of several truths, and its pixels then count several times.
 
     Cellpose has another score by this name: shared pixels of a one-to-one matching over all pixels
@@ -474,7 +479,7 @@ def aggregated_jaccard(
     total = int(table.truth_areas.sum() + table.prediction_areas.sum())
     if total == 0:
         return empty
-    # Pairs of a truth side by side, the best one first; equal ones stay in order of labels.
+    # Pairs of a truth side by side, the best one first; equal ones stay in order of ids.
     order = np.lexsort((-table.scores("iou"), table.truths))
     _, first = np.unique(table.truths[order], return_index=True)
     best = order[first]
@@ -485,31 +490,31 @@ def aggregated_jaccard(
 
 
 def splits_and_merges(
-    truth: npt.ArrayLike, prediction: npt.ArrayLike, *, share: float = 0.5
+    truth: npt.ArrayLike, prediction: npt.ArrayLike, *, fraction: float = 0.5
 ) -> SplitsAndMerges:
     """Find truths cut into several pieces, and predictions that swallowed several truths.
 
-    A prediction is a piece of a truth when more than `share` of its pixels lie there; a truth with
-    two pieces or more is split. In the same way a truth is part of a prediction when more than
-    `share` of it lies there, and a prediction with two parts or more is merged. From one half up,
-    an object belongs to one other at most, so nothing is counted twice.
+    A prediction is a piece of a truth when more than `fraction` of its pixels lie there; a truth
+    with two pieces or more is split. In the same way a truth is part of a prediction when more than
+    `fraction` of it lies there, and a prediction with two of them or more is merged. From one half
+    up, an object belongs to one other at most, so nothing is counted twice.
 
     Parameters
     ----------
     truth, prediction : array_like of integers, (Y, X) or (Z, Y, X)
         Label images as in `match`.
-    share : float
-        Part of an object that must lie within another one; at least 0.5, below 1.
+    fraction : float
+        How much of an object must lie within another one; at least 0.5, below 1.
 
     Returns
     -------
     SplitsAndMerges
-        The labels of all objects concerned, and how many joins and cuts repair them.
+        The ids of all objects concerned, and how many joins and cuts repair them.
 
     Raises
     ------
     TypeError, ValueError
-        As for `match`; and if `share` is below 0.5, or 1 or more.
+        As for `match`; and if `fraction` is below 0.5, or 1 or more.
 
     Notes
     -----
@@ -523,20 +528,17 @@ def splits_and_merges(
     >>> found.merged, found.parts, found.cuts
     (array([6]), array([2, 3]), 1)
     """
-    if not 0.5 <= share < 1:
-        raise ValueError(
-            f"Expected a share of at least 0.5 and below 1, got {share}. Below one half an object "
-            "could be a piece of two others."
-        )
+    hint = "Below one half an object could be a piece of two others."
+    checks.number("fraction", fraction, low=0.5, below=1, hint=hint)
     table = overlap_table(truth, prediction)
-    pieces, parts = table.scores("iop") > share, table.scores("iot") > share
+    pieces, parts = table.scores("iop") > fraction, table.scores("iot") > fraction
     pieces &= np.bincount(table.truths, weights=pieces)[table.truths] > 1
     parts &= np.bincount(table.predictions, weights=parts)[table.predictions] > 1
     return SplitsAndMerges(
-        split=table.truth_labels[np.unique(table.truths[pieces])],
-        pieces=table.prediction_labels[np.unique(table.predictions[pieces])],
-        merged=table.prediction_labels[np.unique(table.predictions[parts])],
-        parts=table.truth_labels[np.unique(table.truths[parts])],
+        split=table.truth_ids[np.unique(table.truths[pieces])],
+        pieces=table.prediction_ids[np.unique(table.predictions[pieces])],
+        merged=table.prediction_ids[np.unique(table.predictions[parts])],
+        parts=table.truth_ids[np.unique(table.truths[parts])],
     )
 
 
@@ -546,13 +548,14 @@ def _counts(
     """Matched pairs at each threshold, and objects in both images together."""
     table = overlap_table(truth, prediction)
     tp = [len(pairs) for pairs in best_pairs(table, table.scores(), thresholds)]
-    return tp, len(table.truth_labels) + len(table.prediction_labels)
+    return tp, len(table.truth_ids) + len(table.prediction_ids)
 
 
 def _paired(
     truths: npt.ArrayLike | Sequence[npt.ArrayLike],
     predictions: npt.ArrayLike | Sequence[npt.ArrayLike],
 ) -> list[tuple[npt.ArrayLike, npt.ArrayLike]]:
+    """Truths with their predictions, or a clear error."""
     if isinstance(truths, np.ndarray) and isinstance(predictions, np.ndarray):
         return [(truths, predictions)]
     n = [len(x) if isinstance(x, list | tuple) else 1 for x in (truths, predictions)]

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
+from aimicro import checks
 from aimicro.metrics import _checks
 from aimicro.metrics._checks import Mask
 
@@ -29,13 +30,34 @@ Score = TypeVar("Score")
 
 @dataclass(frozen=True)
 class Confusion:
-    """Counts of right and wrong pixels, and every score that follows from them.
+    r"""Counts of right and wrong pixels, and every score that follows from them.
 
     Counts can be added. So a score pooled over images or classes is that of a sum; a mean of
     scores is another number, in which a small image weighs as much as a large one.
 
+    Every method takes `empty`, what the score is where both masks are empty.
+
+    Notes
+    -----
+    Used in chapter 10, *Overlap and distance*.
+
+    References
+    ----------
+    .. [1] P. Jaccard, "The distribution of the flora in the alpine zone", New Phytologist 11
+       (1912) 37-50. doi:10.1111/j.1469-8137.1912.tb05611.x
+    .. [2] L. R. Dice, "Measures of the amount of ecologic association between species", Ecology
+       26 (1945) 297-302. doi:10.2307/1932409
+    .. [3] B. W. Matthews, "Comparison of the predicted and observed secondary structure of T4
+       phage lysozyme", Biochimica et Biophysica Acta 405 (1975) 442-451.
+       doi:10.1016/0005-2795(75)90109-9
+    .. [4] J. Cohen, "A coefficient of agreement for nominal scales", Educational and Psychological
+       Measurement 20 (1960) 37-46. doi:10.1177/001316446002000104
+
     Examples
     --------
+    >>> counts = confusion([[1, 1, 1, 1, 0, 0, 0, 0]], [[0, 1, 1, 1, 1, 0, 0, 0]])
+    >>> counts.precision(), counts.recall(), counts.iou()
+    (0.75, 0.75, 0.6)
     >>> images = [Confusion(tp=9, fp=2), Confusion(tp=1, fn=8)]
     >>> sum(images, Confusion()).dice(), sum(image.dice() for image in images) / 2
     (0.6666666666666666, 0.55)
@@ -57,47 +79,80 @@ class Confusion:
         )
 
     def iou(self, *, empty: float = 1.0) -> float:
-        """Intersection over union, as `aimicro.metrics.iou`."""
+        r"""Intersection over union, the Jaccard index [1]_: 0 for masks apart, 1 for equal ones.
+
+        .. math:: \mathrm{IoU} = \frac{TP}{TP + FP + FN}
+            = \frac{\mathrm{Dice}}{2 - \mathrm{Dice}}
+        """
         return self._ratio(self.tp, self.tp + self.fp + self.fn, empty)
 
     def dice(self, *, empty: float = 1.0) -> float:
-        """Dice coefficient, as `aimicro.metrics.dice`."""
+        r"""Dice coefficient [2]_ or F1 score, the harmonic mean of precision and recall.
+
+        .. math:: \mathrm{Dice} = \frac{2\,TP}{2\,TP + FP + FN}
+        """
         return self.f_beta(beta=1, empty=empty)
 
     def f_beta(self, *, beta: float, empty: float = 1.0) -> float:
-        """Weighted mean of precision and recall, as `aimicro.metrics.f_beta`."""
-        if not 0 < beta < math.inf:
-            raise ValueError(
-                f"Expected a finite beta above 0, got {beta}. Give 1 for Dice, 2 where recall "
-                "counts more."
-            )
+        r"""Weighted harmonic mean, in which recall counts `beta` times as much as precision.
+
+        .. math:: F_\beta = \frac{(1 + \beta^2)\,TP}{(1 + \beta^2)\,TP + FP + \beta^2\,FN}
+        """
+        hint = "Give 1 for Dice, 2 where recall counts more."
+        checks.number("beta", beta, above=0, hint=hint)
         found = (1 + beta**2) * self.tp
         return self._ratio(found, found + self.fp + beta**2 * self.fn, empty)
 
     def precision(self, *, empty: float = 1.0) -> float:
-        """Right part of the prediction, as `aimicro.metrics.precision`."""
+        r"""Fraction of the prediction that is right. One right pixel has 1: give recall with it.
+
+        .. math:: \mathrm{precision} = \frac{TP}{TP + FP}
+        """
         return self._ratio(self.tp, self.tp + self.fp, empty)
 
     def recall(self, *, empty: float = 1.0) -> float:
-        """Part of the truth that was found, as `aimicro.metrics.recall`."""
+        r"""Fraction of the truth that was found, the sensitivity. Painting everything has 1.
+
+        .. math:: \mathrm{recall} = \frac{TP}{TP + FN}
+        """
         return self._ratio(self.tp, self.tp + self.fn, empty)
 
     def specificity(self, *, empty: float = 1.0) -> float:
-        """Part of the background that was left alone, as `aimicro.metrics.specificity`."""
+        r"""Fraction of the background that was left alone: near 1 where most is background.
+
+        .. math:: \mathrm{specificity} = \frac{TN}{TN + FP}
+        """
         return self._ratio(self.tn, self.tn + self.fp, empty)
 
     def balanced_accuracy(self, *, empty: float = 1.0) -> float:
-        """Mean of recall and specificity, as `aimicro.metrics.balanced_accuracy`."""
+        r"""Mean of recall and specificity; ½ for a prediction made without looking.
+
+        .. math:: \mathrm{BA} = \tfrac{1}{2}
+            \left( \frac{TP}{TP + FN} + \frac{TN}{TN + FP} \right)
+        """
         return (self.recall(empty=empty) + self.specificity(empty=empty)) / 2
 
     def matthews_correlation(self, *, empty: float = 1.0) -> float:
-        """Correlation of the masks, as `aimicro.metrics.matthews_correlation`."""
+        r"""Matthews' correlation coefficient [3]_ of the masks, -1 to 1; 0 for not looking.
+
+        .. math:: \mathrm{MCC} = \frac{TP \cdot TN - FP \cdot FN}
+            {\sqrt{(TP + FP)(TP + FN)(TN + FP)(TN + FN)}}
+
+        All four counts matter: neither painting everything nor painting nothing can be good.
+        """
         margins = (self.tp + self.fp, self.tp + self.fn, self.tn + self.fp, self.tn + self.fn)
         covariance = self.tp * self.tn - self.fp * self.fn
         return self._ratio(covariance, math.sqrt(math.prod(margins)), empty)
 
     def cohens_kappa(self, *, empty: float = 1.0) -> float:
-        """Agreement beyond chance, as `aimicro.metrics.cohens_kappa`."""
+        r"""Cohen's kappa [4]_: agreement beyond chance, at most 1; 0 for chance.
+
+        .. math:: \kappa = \frac{2\,(TP \cdot TN - FP \cdot FN)}
+            {(TP + FP)(FP + TN) + (TP + FN)(FN + TN)}
+
+        This is :math:`(p_o - p_e) / (1 - p_e)` with the fraction :math:`p_o` of pixels on which
+        the masks agree, and :math:`p_e` on which they would if pixels were shuffled.
+        """
         tp, fp, fn, tn = self.tp, self.fp, self.fn, self.tn
         chance = (tp + fp) * (fp + tn) + (tp + fn) * (fn + tn)
         return self._ratio(2 * (tp * tn - fp * fn), chance, empty)
@@ -174,11 +229,6 @@ def iou(truth: npt.ArrayLike, prediction: npt.ArrayLike, *, empty: float = 1.0) 
     -----
     Used in chapter 10, *Overlap and distance*.
 
-    References
-    ----------
-    P. Jaccard, "The distribution of the flora in the alpine zone", New Phytologist 11 (1912)
-    37-50. doi:10.1111/j.1469-8137.1912.tb05611.x
-
     Examples
     --------
     >>> iou([[1, 1, 1, 1, 0, 0, 0, 0]], [[0, 1, 1, 1, 1, 0, 0, 0]])
@@ -192,7 +242,7 @@ def dice(truth: npt.ArrayLike, prediction: npt.ArrayLike, *, empty: float = 1.0)
 
     .. math:: \mathrm{Dice} = \frac{2\,TP}{2\,TP + FP + FN}
 
-    It is the harmonic mean of `precision` and `recall`. It ranks results as `iou` does and looks
+    It is the harmonic mean of precision and recall. It ranks results as `iou` does and looks
     better, so that only values of the same one can be compared.
 
     Parameters
@@ -218,295 +268,12 @@ def dice(truth: npt.ArrayLike, prediction: npt.ArrayLike, *, empty: float = 1.0)
     -----
     Used in chapter 10, *Overlap and distance*.
 
-    References
-    ----------
-    L. R. Dice, "Measures of the amount of ecologic association between species", Ecology 26
-    (1945) 297-302. doi:10.2307/1932409
-
     Examples
     --------
     >>> dice([[1, 1, 1, 1, 0, 0, 0, 0]], [[0, 1, 1, 1, 1, 0, 0, 0]])
     0.75
     """
     return confusion(truth, prediction).dice(empty=empty)
-
-
-def f_beta(
-    truth: npt.ArrayLike, prediction: npt.ArrayLike, *, beta: float, empty: float = 1.0
-) -> float:
-    r"""Weighted harmonic mean of precision and recall.
-
-    .. math:: F_\beta = \frac{(1 + \beta^2)\,TP}{(1 + \beta^2)\,TP + FP + \beta^2\,FN}
-
-    Parameters
-    ----------
-    truth : array_like of bool, (Y, X) or (Z, Y, X)
-        What is there; 0 and 1 will do.
-    prediction : array_like of bool, same shape
-        What was found.
-    beta : float
-        How many times as much recall counts as precision: 1 gives `dice`.
-    empty : float
-        What it is where both masks are empty.
-
-    Returns
-    -------
-    float
-        0 for masks apart, 1 for equal ones.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `confusion`; and if `beta` is not a finite number above 0.
-
-    Notes
-    -----
-    Used in chapter 10, *Overlap and distance*.
-
-    Examples
-    --------
-    >>> f_beta([[1, 1, 1, 1, 0, 0, 0, 0]], [[0, 1, 1, 1, 1, 0, 0, 0]], beta=2)
-    0.75
-    """
-    return confusion(truth, prediction).f_beta(beta=beta, empty=empty)
-
-
-def precision(truth: npt.ArrayLike, prediction: npt.ArrayLike, *, empty: float = 1.0) -> float:
-    r"""Part of the prediction that is right.
-
-    .. math:: \mathrm{precision} = \frac{TP}{TP + FP}
-
-    Parameters
-    ----------
-    truth : array_like of bool, (Y, X) or (Z, Y, X)
-        What is there; 0 and 1 will do.
-    prediction : array_like of bool, same shape
-        What was found.
-    empty : float
-        What it is where both masks are empty.
-
-    Returns
-    -------
-    float
-        0 to 1. A prediction of one right pixel has 1, so give `recall` with it.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `confusion`.
-
-    Notes
-    -----
-    Used in chapter 10, *Overlap and distance*.
-
-    Examples
-    --------
-    >>> precision([[1, 1, 1, 1, 0, 0, 0, 0]], [[0, 1, 1, 1, 1, 0, 0, 0]])
-    0.75
-    """
-    return confusion(truth, prediction).precision(empty=empty)
-
-
-def recall(truth: npt.ArrayLike, prediction: npt.ArrayLike, *, empty: float = 1.0) -> float:
-    r"""Part of the truth that was found, the sensitivity.
-
-    .. math:: \mathrm{recall} = \frac{TP}{TP + FN}
-
-    Parameters
-    ----------
-    truth : array_like of bool, (Y, X) or (Z, Y, X)
-        What is there; 0 and 1 will do.
-    prediction : array_like of bool, same shape
-        What was found.
-    empty : float
-        What it is where both masks are empty.
-
-    Returns
-    -------
-    float
-        0 to 1. A prediction of everything has 1, so give `precision` with it.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `confusion`.
-
-    Notes
-    -----
-    Used in chapter 10, *Overlap and distance*.
-
-    Examples
-    --------
-    >>> recall([[1, 1, 1, 1, 0, 0, 0, 0]], [[0, 1, 1, 1, 1, 0, 0, 0]])
-    0.75
-    """
-    return confusion(truth, prediction).recall(empty=empty)
-
-
-def specificity(truth: npt.ArrayLike, prediction: npt.ArrayLike, *, empty: float = 1.0) -> float:
-    r"""Part of the background that was left alone.
-
-    .. math:: \mathrm{specificity} = \frac{TN}{TN + FP}
-
-    Parameters
-    ----------
-    truth : array_like of bool, (Y, X) or (Z, Y, X)
-        What is there; 0 and 1 will do.
-    prediction : array_like of bool, same shape
-        What was found.
-    empty : float
-        What it is where both masks are empty.
-
-    Returns
-    -------
-    float
-        0 to 1. In an image that is mostly background it is near 1 whatever was found.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `confusion`.
-
-    Notes
-    -----
-    Used in chapter 10, *Overlap and distance*.
-
-    Examples
-    --------
-    >>> specificity([[1, 1, 1, 1, 0, 0, 0, 0]], [[0, 1, 1, 1, 1, 0, 0, 0]])
-    0.75
-    """
-    return confusion(truth, prediction).specificity(empty=empty)
-
-
-def balanced_accuracy(
-    truth: npt.ArrayLike, prediction: npt.ArrayLike, *, empty: float = 1.0
-) -> float:
-    r"""Mean of recall and specificity.
-
-    .. math:: \mathrm{BA} = \tfrac{1}{2} \left( \frac{TP}{TP + FN} + \frac{TN}{TN + FP} \right)
-
-    Parameters
-    ----------
-    truth : array_like of bool, (Y, X) or (Z, Y, X)
-        What is there; 0 and 1 will do.
-    prediction : array_like of bool, same shape
-        What was found.
-    empty : float
-        What it is where both masks are empty.
-
-    Returns
-    -------
-    float
-        0 to 1; ½ for a prediction made without looking.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `confusion`.
-
-    Notes
-    -----
-    Used in chapter 10, *Overlap and distance*.
-
-    Examples
-    --------
-    >>> balanced_accuracy([[1, 1, 1, 1, 0, 0, 0, 0]], [[0, 1, 1, 1, 1, 0, 0, 0]])
-    0.75
-    """
-    return confusion(truth, prediction).balanced_accuracy(empty=empty)
-
-
-def matthews_correlation(
-    truth: npt.ArrayLike, prediction: npt.ArrayLike, *, empty: float = 1.0
-) -> float:
-    r"""Matthews' correlation coefficient of two masks.
-
-    .. math:: \mathrm{MCC} = \frac{TP \cdot TN - FP \cdot FN}
-        {\sqrt{(TP + FP)(TP + FN)(TN + FP)(TN + FN)}}
-
-    All four counts matter: neither painting everything nor painting nothing can be good.
-
-    Parameters
-    ----------
-    truth : array_like of bool, (Y, X) or (Z, Y, X)
-        What is there; 0 and 1 will do.
-    prediction : array_like of bool, same shape
-        What was found.
-    empty : float
-        What it is where both masks are empty.
-
-    Returns
-    -------
-    float
-        -1 to 1; 0 for a prediction made without looking.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `confusion`.
-
-    Notes
-    -----
-    Used in chapter 10, *Overlap and distance*.
-
-    References
-    ----------
-    B. W. Matthews, "Comparison of the predicted and observed secondary structure of T4 phage
-    lysozyme", Biochimica et Biophysica Acta 405 (1975) 442-451.
-    doi:10.1016/0005-2795(75)90109-9
-
-    Examples
-    --------
-    >>> matthews_correlation([[1, 1, 1, 1, 0, 0, 0, 0]], [[0, 1, 1, 1, 1, 0, 0, 0]])
-    0.5
-    """
-    return confusion(truth, prediction).matthews_correlation(empty=empty)
-
-
-def cohens_kappa(truth: npt.ArrayLike, prediction: npt.ArrayLike, *, empty: float = 1.0) -> float:
-    r"""Cohen's kappa: how far two masks agree beyond chance.
-
-    .. math:: \kappa = \frac{2\,(TP \cdot TN - FP \cdot FN)}
-        {(TP + FP)(FP + TN) + (TP + FN)(FN + TN)}
-
-    This is :math:`(p_o - p_e) / (1 - p_e)` for two masks, with the part :math:`p_o` of pixels on
-    which they agree, and the part :math:`p_e` on which they would if pixels were shuffled.
-
-    Parameters
-    ----------
-    truth : array_like of bool, (Y, X) or (Z, Y, X)
-        What is there; 0 and 1 will do.
-    prediction : array_like of bool, same shape
-        What was found.
-    empty : float
-        What it is where both masks are empty.
-
-    Returns
-    -------
-    float
-        At most 1; 0 for chance.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `confusion`.
-
-    Notes
-    -----
-    Used in chapter 10, *Overlap and distance*.
-
-    References
-    ----------
-    J. Cohen, "A coefficient of agreement for nominal scales", Educational and Psychological
-    Measurement 20 (1960) 37-46. doi:10.1177/001316446002000104
-
-    Examples
-    --------
-    >>> cohens_kappa([[1, 1, 1, 1, 0, 0, 0, 0]], [[0, 1, 1, 1, 1, 0, 0, 0]])
-    0.5
-    """
-    return confusion(truth, prediction).cohens_kappa(empty=empty)
 
 
 def centreline_dice(
@@ -615,15 +382,15 @@ def per_class(
     0.8
     """
     t, p = _checks.labels(truth, prediction)
-    names = np.union1d(t[t > 0], p[p > 0]) if classes is None else classes
-    return {int(name): score(t == name, p == name) for name in names}
+    ids = np.union1d(t[t > 0], p[p > 0]) if classes is None else classes
+    return {int(one): score(t == one, p == one) for one in ids}
 
 
 def _skeleton(mask: Mask) -> Mask:
-    """Centrelines of a mask; a part that was thinned away stays as it is."""
+    """Centrelines of a mask; a piece that was thinned away stays as it is."""
     lines = skeletonize(mask) > 0
-    parts, n = ndimage.label(mask, structure=np.ones((3,) * mask.ndim))
+    pieces, n = ndimage.label(mask, structure=np.ones((3,) * mask.ndim))
     has_line = np.zeros(n + 1, bool)
-    has_line[parts[lines]] = True
-    whole: Mask = lines | (mask & ~has_line[parts])
+    has_line[pieces[lines]] = True
+    whole: Mask = lines | (mask & ~has_line[pieces])
     return whole

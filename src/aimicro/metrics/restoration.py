@@ -7,12 +7,15 @@ over a large float32 image loses the digits that a small difference lives in.
 """
 
 import math
-from numbers import Real
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from skimage.metrics import structural_similarity
+
+from aimicro import checks
+from aimicro.metrics._checks import of_one_shape
 
 _SSIM_SIGMA = 1.5
 _SSIM_WINDOW = 11  # 3.5 sigma to each side of the middle, rounded: the window of Wang et al.
@@ -113,17 +116,12 @@ def nrmse(
     0.5
     """
     t, x = _pair(truth, image)
-    if normalization == "euclidean":
-        size = math.sqrt(np.mean(t**2))
-    elif normalization == "min-max":
-        size = float(np.ptp(t))
-    elif normalization == "mean":
-        size = float(np.mean(t))
-    else:
-        raise ValueError(
-            f"Expected normalization 'euclidean', 'min-max' or 'mean', got {normalization!r}. "
-            "Choose one of the three."
-        )
+    sizes: dict[str, Callable[[npt.NDArray[np.float64]], float]] = {
+        "euclidean": lambda truth: math.sqrt(np.mean(truth**2)),
+        "min-max": lambda truth: float(np.ptp(truth)),
+        "mean": lambda truth: float(np.mean(truth)),
+    }
+    size = sizes[checks.one_of("normalization", normalization, sizes)](t)
     if size <= 0:
         raise ValueError(
             f"Expected a truth to divide by, got one whose {normalization} size is {size:g}. "
@@ -172,6 +170,59 @@ def psnr(truth: npt.ArrayLike, image: npt.ArrayLike, *, data_range: float) -> fl
     full_scale = _full_scale(data_range)
     error = mse(truth, image)
     return math.inf if error == 0 else 20 * math.log10(full_scale) - 10 * math.log10(error)
+
+
+def mean_psnr(
+    truths: npt.ArrayLike | Sequence[npt.ArrayLike],
+    images: npt.ArrayLike | Sequence[npt.ArrayLike],
+    *,
+    data_range: float,
+    affine: bool = False,
+) -> float:
+    """Mean peak signal-to-noise ratio of several images, in decibels.
+
+    Parameters
+    ----------
+    truths : array_like, (Y, X) or (Z, Y, X), or list of them
+        What should have come out. A list or tuple holds many images, which may differ in shape; an
+        array is always one, so pass a stack of 2D images as ``list(stack)``.
+    images : array_like, or list of them
+        What did come out, one for each truth.
+    data_range : float
+        Span of intensities that counts as full scale, as for `psnr`.
+    affine : bool
+        Whether each image is first brought to the brightness of its truth, with `affine_fit`.
+
+    Returns
+    -------
+    float
+        Mean of the decibels, in which every image counts the same.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `psnr`; and if there are not as many images as truths, or none.
+
+    Notes
+    -----
+    Used in chapter 6, *Denoising*, and appendix A.
+
+    Examples
+    --------
+    >>> truths = [np.zeros((2, 2)), np.zeros((2, 3))]
+    >>> mean_psnr(truths, [truth + 1 for truth in truths], data_range=10)
+    20.0
+    """
+    many, results = (x if isinstance(x, list | tuple) else [x] for x in (truths, images))
+    if len(many) != len(results) or not many:
+        raise ValueError(
+            f"Expected one truth for each image, got {len(results)} images and {len(many)} truths. "
+            "Pass two arrays, or two lists of one length; an array is one image, also where it "
+            "could be a stack: make it a list, list(stack)."
+        )
+    pairs = zip(many, results, strict=True)
+    fitted = ((t, affine_fit(t, i).image if affine else i) for t, i in pairs)
+    return float(np.mean([psnr(t, i, data_range=data_range) for t, i in fitted]))
 
 
 def ssim(truth: npt.ArrayLike, image: npt.ArrayLike, *, data_range: float) -> float:
@@ -301,48 +352,15 @@ def _pair(
     truth: npt.ArrayLike, image: npt.ArrayLike
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Two images of one shape as float64, or a clear error."""
-    t, x = _real("truth", truth), _real("image", image)
-    if t.shape != x.shape:
-        raise ValueError(
-            f"Expected truth and image of one shape, got {t.shape} and {x.shape}. "
-            "Crop or resample one of them."
-        )
-    return t, x
-
-
-def _real(name: str, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """One image as float64, or a clear error."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "iuf":
-        raise TypeError(
-            f"Expected {name} of integers or floats, got {array.dtype}. "
-            "Convert it to intensities first."
-        )
-    if array.ndim not in (2, 3) or array.size == 0:
-        raise ValueError(
-            f"Expected {name} of shape (Y, X) or (Z, Y, X) with pixels in it, "
-            f"got {array.shape}. Compare one image or one volume at a time."
-        )
-    array = array.astype(np.float64)
-    bad = array.size - np.count_nonzero(np.isfinite(array))
-    if bad:
-        raise ValueError(
-            f"Expected a finite {name}, got {bad} NaN or infinite pixels of {array.size}. "
-            "Crop them away or fill them."
-        )
-    return array
+    hint = "Compare one image or one volume at a time."
+    t, x = (
+        checks.intensities(name, values, hint=hint)
+        for name, values in (("truth", truth), ("image", image))
+    )
+    return of_one_shape("image", t, x)
 
 
 def _full_scale(data_range: float) -> float:
     """`data_range` as a float above 0, or a clear error."""
-    if not isinstance(data_range, Real):
-        raise TypeError(
-            f"Expected data_range as one number, got {type(data_range).__name__}. "
-            "Give the span of intensities, for example 255."
-        )
-    if not 0 < data_range < math.inf:
-        raise ValueError(
-            f"Expected a finite data_range above 0, got {data_range}. "
-            "Give the span of intensities, for example 255."
-        )
-    return float(data_range)
+    hint = "Give the span of intensities, for example 255."
+    return checks.number("data_range", data_range, above=0, hint=hint)

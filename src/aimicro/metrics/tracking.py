@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import find_objects
 
-from aimicro.metrics._checks import spacing_of
+from aimicro import checks
+from aimicro.metrics._checks import lengths_of
 from aimicro.metrics._tracks import Images, Points, Rows, movie, point_rows
 
 _one_at_a_time = threading.Lock()  # warnings and stderr belong to all threads
@@ -28,7 +29,7 @@ class TrackingScores(NamedTuple):
     """What there is to say about a tracking; no single number says it all."""
 
     tra: float
-    """1 minus the cost of correcting all, as part of the cost of drawing the truth from nothing."""
+    """1 minus the cost of correcting all, relative to that of drawing the truth from nothing."""
     det: float
     """The same for cells alone."""
     lnk: float
@@ -48,21 +49,21 @@ class TrackingScores(NamedTuple):
     confused_links: int
     """Links between the right cells that take a daughter for the same cell, or the reverse."""
     division_precision: float
-    """Part of the predicted divisions that are right."""
+    """Fraction of the predicted divisions that are right."""
     division_recall: float
-    """Part of the true divisions that were found."""
+    """Fraction of the true divisions that were found."""
     division_f1: float
     """Harmonic mean of both: the branching correctness of the Cell Tracking Challenge."""
     branching_correctness: float
     """Right divisions out of all that are right, invented, missed or with a wrong daughter."""
     track_purity: float
-    """Part of the predicted links that follow, in each track, the true track it follows longest."""
+    """Fraction of the predicted links that follow the true track which theirs follows longest."""
     target_effectiveness: float
-    """Part of the true links that are followed, in each track, by one and the same prediction."""
+    """Fraction of the true links that one and the same prediction follows, track by track."""
     complete_tracks: float
-    """Part of the true tracks, from birth to division, without any error."""
+    """Fraction of the true tracks, from birth to division, without any error."""
     complete_lineages: float
-    """Part of the true families, from the first ancestor on, without any error."""
+    """Fraction of the true families, from the first ancestor on, without any error."""
     chota: float
     """Cell-specific higher order tracking accuracy: cells and their families, in one number."""
 
@@ -140,8 +141,8 @@ def score_tracking(
 
     A parent with one daughter is the same cell under a new label; so gaps can be bridged.
 
-    Complete tracks are those of traccuracy, a part of the true ones; the CT of the Cell Tracking
-    Challenge is an F1 score.
+    Complete tracks are those of traccuracy, a fraction of the true ones; the CT of the Cell
+    Tracking Challenge is an F1 score.
 
     Used in chapter 10, *Tracking*.
 
@@ -157,6 +158,7 @@ def score_tracking(
     _import()
     from traccuracy.matchers import CTCMatcher
 
+    tolerance = _tolerance(frame_tolerance)
     pairs = [movie("truth", truth), movie("prediction", prediction)]
     (true_labels, _), (labels, _) = pairs
     if true_labels.shape != labels.shape:
@@ -170,7 +172,7 @@ def score_tracking(
     # CTCMatcher takes the first image for the first frame with a true cell.
     true_graph.segmentation = true_labels[true_graph.start_frame :]
     graph.segmentation = labels[true_graph.start_frame :]
-    return _scores(true_graph, graph, CTCMatcher(), frame_tolerance, empty)
+    return _scores(true_graph, graph, CTCMatcher(), tolerance, empty)
 
 
 def score_points(
@@ -199,7 +201,9 @@ def score_points(
         sense.
     spacing : float or sequence of float, optional
         Size of a pixel along ``[z,] y, x``, by which the positions are multiplied.
-    frame_tolerance, empty
+    frame_tolerance : int, default 0
+        As for :func:`score_tracking`.
+    empty : float, default 1
         As for :func:`score_tracking`.
 
     Returns
@@ -217,7 +221,9 @@ def score_points(
     Notes
     -----
     A track may miss a frame; the link then leads across it, and is right if the truth has the
-    same one. Used in chapter 10, *Tracking*.
+    same one.
+
+    Used in chapter 10, *Tracking*.
     """
     _import()
     from traccuracy.matchers import PointMatcher
@@ -230,17 +236,16 @@ def score_points(
             f"Expected positions along the same axes, got {true_points.shape[1] - 3} and "
             f"{points.shape[1] - 3}. Leave out z in both, or in none."
         )
-    if not (math.isfinite(max_distance) and max_distance > 0):
-        raise ValueError(
-            f"Expected a finite max_distance above 0, got {max_distance}. Give about half the "
-            "distance between neighbours."
-        )
-    sizes = spacing_of(spacing, points.shape[1] - 3)
+    hint = "Give about half the distance between neighbours."
+    most = checks.number("max_distance", max_distance, above=0, hint=hint)
+    tolerance = _tolerance(frame_tolerance)
+    sizes = lengths_of(spacing, points.shape[1] - 3)
     # Scaled here: PointMatcher's own scale fails where a frame has no true point.
     for table in (true_points, points):
         table[:, 3:] *= sizes
+    _shorten_gaps(true_points, points, tolerance + 2)
     true_graph, graph = _point_graph(true_points), _point_graph(points)
-    return _scores(true_graph, graph, PointMatcher(max_distance), frame_tolerance, empty)
+    return _scores(true_graph, graph, PointMatcher(most), tolerance, empty)
 
 
 def tracking_graph(labels: npt.ArrayLike, lineage: Iterable[Sequence[int]]) -> Any:
@@ -250,7 +255,7 @@ def tracking_graph(labels: npt.ArrayLike, lineage: Iterable[Sequence[int]]) -> A
     ----------
     labels : array_like, (T, [Z,] Y, X)
         Label images, whole numbers with 0 for background.
-    lineage : rows
+    lineage : iterable of sequence of int
         A row ``label, begin, end, parent`` for each track, as for :func:`score_tracking`.
 
     Returns
@@ -273,7 +278,23 @@ def tracking_graph(labels: npt.ArrayLike, lineage: Iterable[Sequence[int]]) -> A
     return _label_graph(*movie("movie", (labels, lineage)))
 
 
+def _tolerance(frame_tolerance: int) -> int:
+    """Whole frames, or a clear error."""
+    hint = "Give 0 for divisions that are right to the frame."
+    return checks.whole("frame_tolerance", frame_tolerance, low=0, hint=hint)
+
+
+def _shorten_gaps(truth: Points, prediction: Points, longest: int) -> None:
+    """Number the frames anew where none has a point for long: traccuracy walks through them all."""
+    frames = np.unique(np.concatenate([truth[:, 0], prediction[:, 0]]))
+    steps = np.minimum(np.diff(frames), longest)
+    numbers = frames[0] + np.concatenate([[0], steps.cumsum()])
+    for table in (truth, prediction):
+        table[:, 0] = numbers[np.searchsorted(frames, table[:, 0])]
+
+
 def _import() -> None:
+    """An error that tells what to install, if traccuracy is missing."""
     try:
         import traccuracy  # noqa: F401
     except ImportError as error:
@@ -292,14 +313,9 @@ def _quietly() -> Iterator[None]:
 
 
 def _scores(
-    truth: Any, prediction: Any, matcher: Any, frame_tolerance: int, empty: float
+    truth: Any, prediction: Any, matcher: Any, tolerance: int, empty: float
 ) -> TrackingScores:
     """Ask traccuracy for everything."""
-    if not (frame_tolerance >= 0 and frame_tolerance % 1 == 0):
-        raise ValueError(
-            f"Expected a frame_tolerance of whole frames from 0 up, got {frame_tolerance}. "
-            "Give 0 for divisions that are right to the frame."
-        )
     from traccuracy import metrics
     from traccuracy.matchers import Matched
 
@@ -311,13 +327,14 @@ def _scores(
         ctc = metrics.CTCMetrics().compute(matched).results
         overlap = metrics.TrackOverlapMetrics().compute(matched).results
         chota = metrics.CHOTAMetric().compute(matched).results
-        by_tolerance = metrics.DivisionMetrics(int(frame_tolerance)).compute(single).results
+        by_tolerance = metrics.DivisionMetrics(tolerance).compute(single).results
         complete = metrics.CompleteTracks().compute(single).results
-    division = by_tolerance[f"Frame Buffer {frame_tolerance:.0f}"]
+    division = by_tolerance[f"Frame Buffer {tolerance}"]
     links = bool(truth.edges or prediction.edges)
     divisions = division["Total GT Divisions"] + division["Total Predicted Divisions"]
 
     def known(value: float, anything: bool) -> float:
+        """The value, or what it is where traccuracy has none."""
         return float(value) if not math.isnan(value) else 0.0 if anything else empty
 
     right = division["True Positive Divisions"]

@@ -88,17 +88,6 @@ class Movie:
                 daughters.setdefault((track.begin, track.parent), []).append(track.label)
         return [Division(*key, (pair[0], pair[1])) for key, pair in daughters.items()]
 
-    def lineage_table(self) -> str:
-        """Write the lineage as the text of a ``man_track.txt``.
-
-        Returns
-        -------
-        str
-            A line ``label begin end parent`` for each track, as the Cell Tracking Challenge and
-            the tools that follow it read it.
-        """
-        return "".join(f"{t.label} {t.begin} {t.end} {t.parent}\n" for t in self.lineage)
-
 
 def bleaching(frames: int, *, half_life_frames: float) -> NDArray[np.float64]:
     r"""Tell what part of the fluorophores still shines in each frame.

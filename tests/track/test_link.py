@@ -1,4 +1,4 @@
-"""Cells that cross, divide, leave and come in, under any labels; and tables that come back."""
+"""Cells that cross, divide, leave and come in, under any labels."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from aimicro.metrics import score_points, score_tracking
 from aimicro.simulate.movies import Movie, Track, dividing_cells
-from aimicro.track import link, link_points, read_lineage, write_lineage
+from aimicro.track import link, link_points
 
 
 def film(*frames: str) -> np.ndarray:
@@ -152,6 +152,16 @@ def test_points_come_back_by_frame():
     assert link_points(np.zeros((0, 3)), max_distance=1).shape == (0, 5)
 
 
+def test_what_it_costs_depends_on_the_frames_that_are_there():
+    points = [[0, 0, 0], [1, 0, 1], [20_000_000, 0, 1], [20_000_001, 0, 2]]
+    assert link_points(points, max_distance=2)[:, 1].tolist() == [1, 1, 2, 2]
+
+
+def test_one_number_may_be_an_array_without_axes():
+    points = [[0, 0, 0], [1, 3, 0]]
+    assert link_points(points, max_distance=6, spacing=np.array(2.0))[:, 1].tolist() == [1, 1]
+
+
 def test_spacing_of_points():
     points = [[0, 0, 0], [1, 3, 0], [1, 0, 5]]
     assert link_points(points, max_distance=6, divisions=False)[:, 1].tolist() == [1, 1, 2]
@@ -160,36 +170,25 @@ def test_spacing_of_points():
     assert stretched[:, 3:].tolist() == [[0, 0], [3, 0], [0, 5]]
 
 
-def test_lineage_tables_come_back(movie, tmp_path):
-    path = tmp_path / "man_track.txt"
-    write_lineage(path, movie.lineage)
-    assert path.read_text(encoding="utf-8") == movie.lineage_table()
-    assert read_lineage(path) == movie.lineage
-    path.write_text("\n1 0 3 0 \r\n\n2\t4 5 1", encoding="utf-8")
-    assert read_lineage(path) == [Track(1, 0, 3, 0), Track(2, 4, 5, 1)]
-
-
-@pytest.mark.parametrize("line", ["1 0 3", "1 0 3 0 7", "1 0 x 0", "1 0 2.5 0"])
-def test_a_bad_line_is_quoted(tmp_path, line):
-    path = tmp_path / "res_track.txt"
-    path.write_text(f"1 0 3 0\n{line}\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=f"in line 2 of .*res_track.txt, got '{line}'"):
-        read_lineage(path)
-
-
 @pytest.mark.parametrize(
     ("labels", "kind", "error", "message"),
     [
-        (film("a", "a") > 0, {}, TypeError, "whole numbers as labels, got bool"),
+        (film("a", "a") > 0, {}, TypeError, "a number for each object, got a mask"),
         (film("a", "a")[0], {}, ValueError, r"\(T, Y, X\).*got \(1, 1\)"),
         (film("a", "a")[:0], {}, ValueError, r"got \(0, 1, 1\)"),
         (-film("a", "a"), {}, ValueError, "background.*got -1"),
-        (film("a", "a"), {"method": "nearest"}, ValueError, "overlap and distance, got 'nearest'"),
+        (film("a", "a"), {"method": "nearest"}, ValueError, "overlap, distance, got 'nearest'"),
         (film("a", "a"), {"min_overlap": 0}, ValueError, "min_overlap above 0.*got 0"),
         (film("a", "a"), {"min_overlap": 30}, ValueError, "min_overlap above 0.*got 30"),
         (film("a", "a"), {"method": "distance"}, ValueError, "max_distance above 0, got None"),
         (film("a", "a"), {"method": "distance", "max_distance": 3, "spacing": (1, 1, 1)},
-         ValueError, "spacing of 2 lengths"),
+         ValueError, "spacing as one number or 2"),
+        (film("a", "a"), {"method": "distance", "max_distance": 3, "spacing": -3},
+         ValueError, "spacing above 0, got -3"),
+        (film("a", "a"), {"max_distance": 5}, ValueError, "no max_distance .* 'overlap'.*got 5"),
+        (film("a", "a"), {"spacing": -3}, ValueError, "no spacing .* 'overlap'.*got -3"),
+        (film("a", "a"), {"method": "distance", "max_distance": 3, "min_overlap": 0.5},
+         ValueError, "no min_overlap .* 'distance'.*got 0.5.*method='overlap'"),
     ],
 )  # fmt: skip
 def test_bad_movies_and_settings(labels, kind, error, message):

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
+from aimicro import checks
 from aimicro.metrics._checks import labels
 
 Integers: TypeAlias = npt.NDArray[np.integer[Any]]
@@ -26,18 +27,18 @@ class OverlapTable:
 
     Attributes
     ----------
-    truth_labels, prediction_labels : ndarray
-        The label of each object, rising.
+    truth_ids, prediction_ids : ndarray
+        The id of each object, rising.
     truth_areas, prediction_areas : ndarray of int
         Pixels of each object.
     truths, predictions : ndarray of int
-        For every pair, where its objects stand in the two lists of labels; sorted.
+        For every pair, where its objects stand in the two lists of ids; sorted.
     shared : ndarray of int
         For every pair, the pixels that lie in both.
     """
 
-    truth_labels: Integers
-    prediction_labels: Integers
+    truth_ids: Integers
+    prediction_ids: Integers
     truth_areas: Integers
     prediction_areas: Integers
     truths: Integers
@@ -45,39 +46,76 @@ class OverlapTable:
     shared: Integers
 
     def scores(self, score: Score = "iou") -> Scores:
-        """Overlap of every pair, as a part of 1."""
+        """Overlap of every pair, as a fraction.
+
+        Parameters
+        ----------
+        score : {"iou", "iot", "iop"}
+            What the shared pixels are divided by: those of both objects, of the truth, or of the
+            prediction.
+
+        Returns
+        -------
+        ndarray of float64
+            One for each pair.
+
+        Raises
+        ------
+        ValueError
+            If `score` is none of them.
+        """
         truth, prediction = self.truth_areas[self.truths], self.prediction_areas[self.predictions]
-        if score == "iou":
-            return self.shared / (truth + prediction - self.shared)
-        if score == "iot":
-            return self.shared / truth
-        if score == "iop":
-            return self.shared / prediction
-        raise ValueError(
-            f"Expected score 'iou', 'iot' or 'iop', got {score!r}. Choose the area to divide the "
-            "shared one by: that of both, of the truth, or of the prediction."
-        )
+        divisors = {"iou": truth + prediction - self.shared, "iot": truth, "iop": prediction}
+        return self.shared / divisors[checks.one_of("score", score, divisors)]
 
 
 def overlap_table(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> OverlapTable:
-    """Count the pixels that each two objects share, in one walk through both images."""
+    """Count the pixels that each two objects share, in one walk through both images.
+
+    Parameters
+    ----------
+    truth : array_like of integers, (Y, X) or (Z, Y, X)
+        Id of the object that each pixel belongs to; 0 is background.
+    prediction : array_like of integers, same shape
+        The same, as predicted.
+
+    Returns
+    -------
+    OverlapTable
+        Ids and areas of all objects, and the pairs that overlap.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an image is not made of integers from 0 up, or the shapes differ.
+
+    Notes
+    -----
+    Used in chapter 10, *Matching and average precision*.
+
+    Examples
+    --------
+    >>> table = overlap_table([[1, 1, 1, 0, 2]], [[0, 7, 7, 7, 0]])
+    >>> table.truth_ids, table.prediction_ids, table.shared
+    (array([1, 2]), array([7]), array([2]))
+    """
     t, p = (image.ravel() for image in labels(truth, prediction))
     # A label image is made of runs along x: to count them, not pixels, is many times less work.
     starts = np.flatnonzero((t[1:] != t[:-1]) | (p[1:] != p[:-1])) + 1
     starts = np.concatenate(([0], starts))
     lengths = np.diff(starts, append=t.size)
-    truth_labels, truths = _numbered(t[starts])
-    prediction_labels, predictions = _numbered(p[starts])
-    codes, places = _numbered(truths * len(prediction_labels) + predictions)
-    truths, predictions = np.divmod(codes, len(prediction_labels))
+    truth_ids, truths = _numbered(t[starts])
+    prediction_ids, predictions = _numbered(p[starts])
+    codes, places = _numbered(truths * len(prediction_ids) + predictions)
+    truths, predictions = np.divmod(codes, len(prediction_ids))
     shared = _totals(places, lengths)
 
     # Background is the first label, if there is any.
-    t0, p0 = (int(names[0] == 0) for names in (truth_labels, prediction_labels))
+    t0, p0 = (int(ids[0] == 0) for ids in (truth_ids, prediction_ids))
     objects = (truths >= t0) & (predictions >= p0)
     return OverlapTable(
-        truth_labels=truth_labels[t0:],
-        prediction_labels=prediction_labels[p0:],
+        truth_ids=truth_ids[t0:],
+        prediction_ids=prediction_ids[p0:],
         truth_areas=_totals(truths, shared)[t0:],
         prediction_areas=_totals(predictions, shared)[p0:],
         truths=truths[objects] - t0,
@@ -91,6 +129,20 @@ def best_pairs(table: OverlapTable, scores: Scores, thresholds: Scores) -> Itera
 
     As many pairs as possible reach the threshold; among such choices the sum of all scores is the
     largest, where pairs below the threshold count, too. StarDist has the same rule.
+
+    Parameters
+    ----------
+    table : OverlapTable
+        The pairs.
+    scores : ndarray of float64
+        The overlap of each, from `OverlapTable.scores`.
+    thresholds : ndarray of float64
+        From which overlap a pair counts.
+
+    Yields
+    ------
+    ndarray of int
+        For each threshold, where the matches stand in the table.
     """
     for threshold in thresholds:
         reach = scores >= threshold - _ROUNDING
@@ -105,9 +157,9 @@ def _numbered(values: Integers) -> tuple[Integers, npt.NDArray[np.intp]]:
         numbers = values.astype(np.intp)
         found = np.bincount(numbers) > 0
         return np.flatnonzero(found), (np.cumsum(found) - 1).take(numbers)
-    names = np.unique(values)
-    places = np.searchsorted(names, values)
-    return (names.astype(np.int64) if top <= np.iinfo(np.int64).max else names), places
+    ids = np.unique(values)
+    places = np.searchsorted(ids, values)
+    return (ids.astype(np.int64) if top <= np.iinfo(np.int64).max else ids), places
 
 
 def _totals(places: Integers, values: Integers) -> Integers:
@@ -122,7 +174,7 @@ def _repeated(objects: Integers) -> bool:
 
 def _assign(table: OverlapTable, scores: Scores, reach: npt.NDArray[np.bool_]) -> Integers:
     """Of all pairs, those that an optimal assignment takes and that reach the threshold."""
-    n_truths, n_predictions = len(table.truth_labels), len(table.prediction_labels)
+    n_truths, n_predictions = len(table.truth_ids), len(table.prediction_ids)
     # All scores together weigh no more than half a pair, so the number of pairs goes first. Each
     # truth can also stay alone, at 1: a weight of 0 would be no link at all.
     gain = 1 + reach + scores / (2 * min(n_truths, n_predictions))

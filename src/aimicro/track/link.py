@@ -5,22 +5,22 @@ scores of :mod:`aimicro.metrics.tracking` have something to score.
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import center_of_mass
 from scipy.optimize import linear_sum_assignment
 
-from aimicro.io.files import replacing
-from aimicro.metrics._checks import spacing_of
-from aimicro.metrics._tracks import label_images
+from aimicro import checks
 from aimicro.simulate.movies import Track
 
 _Matrix = npt.NDArray[np.float64]
 _Numbers = npt.NDArray[np.int32]
+_Index = npt.NDArray[np.intp]
+
+_MIN_OVERLAP = 0.3
 
 
 class _Links(NamedTuple):
@@ -36,7 +36,7 @@ def link(
     labels: npt.ArrayLike,
     *,
     method: Literal["overlap", "distance"] = "overlap",
-    min_overlap: float = 0.3,
+    min_overlap: float | None = None,
     max_distance: float | None = None,
     spacing: float | Sequence[float] | None = None,
     divisions: bool = True,
@@ -48,10 +48,10 @@ def link(
     .. math:: \frac{|A_t \cap B_{t+1}|}{|B_{t+1}|} - o_\min
               \quad\text{or}\quad d_\max - |a_t - b_{t+1}|
 
-    is largest, and none is below 0. With "overlap", what counts is the part of the later cell that
-    lies in the earlier one; with "distance", how near their centres are. A cell that is left over
-    is the second daughter of a cell that has been linked, if enough of it lies in that cell, or if
-    the middle between both daughters is within half of `max_distance` of the mother.
+    is largest, and none is below 0. With "overlap", what counts is the fraction of the later cell
+    that lies in the earlier one; with "distance", how near their centres are. A cell that is left
+    over is the second daughter of a cell that has been linked, if enough of it lies in that cell,
+    or if the middle between both daughters is within half of `max_distance` of the mother.
 
     Parameters
     ----------
@@ -60,13 +60,14 @@ def link(
         to do with those of the next.
     method : {"overlap", "distance"}
         What makes two cells the same one.
-    min_overlap : float, default 0.3
-        :math:`o_\min`, the part of a cell that has to lie in the earlier one, above 0 and up to 1.
+    min_overlap : float, optional
+        With "overlap": :math:`o_\min`, the fraction of a cell that has to lie in the earlier one,
+        above 0 and up to 1; 0.3 by default.
     max_distance : float, optional
-        :math:`d_\max`, the farthest that a centre moves from frame to frame, in pixels, or in the
-        unit of `spacing`. Needed with "distance".
+        With "distance", and needed there: :math:`d_\max`, the farthest that a centre moves from
+        frame to frame, in pixels, or in the unit of `spacing`.
     spacing : float or sequence of float, optional
-        Size of a pixel along ``[z,] y, x``, for "distance".
+        With "distance": size of a pixel along ``[z,] y, x``.
     divisions : bool, default True
         Whether cells can divide.
 
@@ -80,7 +81,8 @@ def link(
     Raises
     ------
     TypeError, ValueError
-        If the labels are no movie of label images, or a setting is out of its range.
+        If the labels are no movie of label images, a setting is out of its range, or belongs to the
+        other method.
 
     Notes
     -----
@@ -94,30 +96,22 @@ def link(
     >>> [tuple(track) for track in link(movie)[1]]
     [(1, 0, 0, 0), (2, 1, 2, 1), (3, 1, 2, 1)]
     """
-    images = label_images("labels", labels)
-    ndim = images.ndim - 1
+    images = checks.labels(
+        "labels", labels, ndim=(3, 4), movie=True, hint="Stack the frames along the first axis."
+    )
+    given = {"min_overlap": min_overlap, "max_distance": max_distance, "spacing": spacing}
+    _check_method(method, given)
     frames = [np.unique(image, return_inverse=True) for image in images]
-    # Without background in a frame, its first label is none that may be left out.
-    index = [which.reshape(images.shape[1:]) + int(names[:1].any()) for names, which in frames]
+    # Without background in a frame, its first id is none that may be left out.
+    index = [which.reshape(images.shape[1:]) + int(ids[:1].any()) for ids, which in frames]
     counts = [int(which.max()) for which in index]
     if method == "overlap":
-        if not 0 < min_overlap <= 1:
-            raise ValueError(
-                f"Expected min_overlap above 0 and up to 1, got {min_overlap}. Give the smallest "
-                "part of a cell that lies in the earlier one, for example 0.3."
-            )
-        links = [_by_overlap(*pair, min_overlap, divisions) for pair in itertools.pairwise(index)]
-    elif method == "distance":
-        limit, scale = _limit(max_distance), np.array(spacing_of(spacing, ndim))
-        centres = [
-            np.reshape(center_of_mass(which > 0, which, range(1, n + 1)), (n, ndim)) * scale
-            for which, n in zip(index, counts, strict=True)
-        ]
-        links = [_by_distance(*pair, limit, divisions) for pair in itertools.pairwise(centres)]
+        least = _least(min_overlap)
+        links = [_by_overlap(*pair, least, divisions) for pair in itertools.pairwise(index)]
     else:
-        raise ValueError(
-            f"Expected a method out of overlap and distance, got {method!r}. Choose one of them."
-        )
+        limit, scale = _limit(max_distance), _scale(spacing, images.ndim - 1)
+        centres = [_centres(*frame) * scale for frame in zip(index, counts, strict=True)]
+        links = [_by_distance(*pair, limit, divisions) for pair in itertools.pairwise(centres)]
     numbers, lineage = _follow(counts, links)
     tracked = [np.insert(row, 0, 0)[which] for row, which in zip(numbers, index, strict=True)]
     return np.stack(tracked), lineage
@@ -177,74 +171,23 @@ def link_points(
             f"Expected whole frames from 0 up, got {table[:, 0].min():g} as the first. "
             "Frames stand in the first column."
         )
-    limit, scale = _limit(max_distance), np.array(spacing_of(spacing, table.shape[1] - 1))
+    limit, scale = _limit(max_distance), _scale(spacing, table.shape[1] - 1)
     table = table[np.argsort(table[:, 0], kind="stable")]
-    last = int(table[:, 0].max(initial=0))
-    frames = [table[table[:, 0] == frame, 1:] * scale for frame in range(last + 1)]
-    links = [_by_distance(*pair, limit, divisions) for pair in itertools.pairwise(frames)]
-    numbers, lineage = _follow([len(frame) for frame in frames], links)
+    # Only the frames that are there: what follows an empty one has nothing to be linked to.
+    frames, starts = np.unique(table[:, 0], return_index=True)
+    positions = np.split(table[:, 1:] * scale, starts[1:])
+    links = [
+        _by_distance(*pair, limit, divisions) if step == 1 else _Links({}, {})
+        for pair, step in zip(itertools.pairwise(positions), np.diff(frames), strict=True)
+    ]
+    numbers, lineage = _follow([len(rows) for rows in positions], links)
     tracks = np.concatenate([np.zeros(0, np.int32), *numbers])
     parents = np.array([0, *(track.parent for track in lineage)])[tracks]
     return np.column_stack([table[:, 0], tracks, parents, table[:, 1:]])
 
 
-def read_lineage(path: str | Path) -> list[Track]:
-    """Read a lineage table of the Cell Tracking Challenge, such as ``man_track.txt``.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        Text file with a line ``label begin end parent`` for each track.
-
-    Returns
-    -------
-    list of Track
-        The tracks in the order of the file.
-
-    Raises
-    ------
-    ValueError
-        If a line is not made of four whole numbers.
-
-    Notes
-    -----
-    Used in chapter 10, *Tracking*.
-    """
-    lineage = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            lineage.append(Track(*map(int, line.split())))
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"Expected four whole numbers (label, begin, end, parent) in line {number} of "
-                f"{path}, got {line!r}. Write a line for each track."
-            ) from None
-    return lineage
-
-
-def write_lineage(path: str | Path, lineage: Iterable[Track]) -> None:
-    """Write a lineage table of the Cell Tracking Challenge.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        Text file; one that is there already is replaced when the new one is complete.
-    lineage : iterable of Track
-        The tracks.
-
-    Notes
-    -----
-    Used in chapter 10, *Tracking*.
-    """
-    with replacing(Path(path)) as file:
-        file.writelines(f"{' '.join(map(str, track))}\n".encode() for track in lineage)
-
-
-def _by_overlap(
-    before: npt.NDArray[np.intp], after: npt.NDArray[np.intp], least: float, divisions: bool
-) -> _Links:
+def _by_overlap(before: _Index, after: _Index, least: float, divisions: bool) -> _Links:
+    """Links to the cells of the next frame that lie where the cells of this one do."""
     shape = int(before.max()) + 1, int(after.max()) + 1
     shared = np.bincount((before * shape[1] + after).ravel(), minlength=shape[0] * shape[1])
     table = shared.reshape(shape)
@@ -255,6 +198,7 @@ def _by_overlap(
 
 
 def _by_distance(before: _Matrix, after: _Matrix, most: float, divisions: bool) -> _Links:
+    """Links to the cells of the next frame whose centres are near."""
     same = _best(most - np.linalg.norm(before[:, None] - after, axis=-1))
     mothers, left = list(same.values()), _left_over(same, len(after), divisions)
     middle = (after[list(same), None] + after[left]) / 2
@@ -270,6 +214,7 @@ def _best(gain: _Matrix) -> dict[int, int]:
 
 
 def _left_over(same: dict[int, int], count: int, divisions: bool) -> list[int]:
+    """Cells that no link leads to and that could be daughters."""
     return [cell for cell in range(count) if cell not in same] if divisions else []
 
 
@@ -300,10 +245,42 @@ def _follow(counts: list[int], links: list[_Links]) -> tuple[list[_Numbers], lis
     return numbers, lineage
 
 
+def _centres(index: _Index, count: int) -> _Matrix:
+    """Centre of each cell of a frame, in pixels."""
+    found = center_of_mass(index > 0, index, range(1, count + 1))
+    return np.reshape(np.asarray(found, dtype=np.float64), (count, index.ndim))
+
+
+def _check_method(method: str, given: dict[str, Any]) -> None:
+    """An error for an unknown method, and for a setting that it would ignore."""
+    settings = {"overlap": ["min_overlap"], "distance": ["max_distance", "spacing"]}
+    own = settings[checks.one_of("method", method, settings)]
+    for name, value in given.items():
+        if value is not None and name not in own:
+            other = next(one for one, names in settings.items() if name in names)
+            raise ValueError(
+                f"Expected no {name} with the method {method!r}, which has no use for it, got "
+                f"{value!r}. Leave it out, or give method={other!r}."
+            )
+
+
+def _least(min_overlap: float | None) -> float:
+    """The smallest overlap, or a clear error."""
+    if min_overlap is None:
+        return _MIN_OVERLAP
+    hint = "Give the smallest fraction of a cell that lies in the earlier one, for example 0.3."
+    return checks.number("min_overlap", min_overlap, above=0, high=1, hint=hint)
+
+
 def _limit(max_distance: float | None) -> float:
-    if max_distance is None or not 0 < max_distance < np.inf:
-        raise ValueError(
-            f"Expected a finite max_distance above 0, got {max_distance}. Give the farthest that "
-            "a cell moves from one frame to the next."
-        )
-    return max_distance
+    """The largest distance, or a clear error."""
+    hint = "Give the farthest that a cell moves from one frame to the next."
+    if max_distance is None:
+        raise ValueError(f"Expected max_distance above 0, got None. {hint}")
+    return checks.number("max_distance", max_distance, above=0, hint=hint)
+
+
+def _scale(spacing: float | Sequence[float] | None, ndim: int) -> _Matrix:
+    """Length of a pixel along each axis, or a clear error."""
+    hint = "Give the size of a pixel along each axis, for example (0.3, 0.1, 0.1) in µm."
+    return np.array(checks.per_axis("spacing", 1 if spacing is None else spacing, ndim, hint=hint))
