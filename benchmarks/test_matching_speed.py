@@ -20,8 +20,7 @@ from skimage.io import imread
 from skimage.measure import label
 
 from aimicro.data import _registry, fetch
-from aimicro.metrics import average_precision, match
-from aimicro.metrics import overlap_table
+from aimicro.metrics import average_precision, match, overlap_table
 from aimicro.simulate.mistakes import grow
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)

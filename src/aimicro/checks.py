@@ -225,7 +225,7 @@ def image(
     name: str,
     values: npt.ArrayLike,
     *,
-    ndim: int | Sequence[int] = (2, 3),
+    ndim: int | Sequence[int] | None = (2, 3),
     low: float = -math.inf,
     finite: bool = True,
     movie: bool = False,
@@ -239,8 +239,8 @@ def image(
         What the caller knows it as.
     values : array_like
         What came, for example `(Y, X)` or `(Z, Y, X)`.
-    ndim : int or sequence of int
-        How many axes it may have.
+    ndim : int, sequence of int or None
+        How many axes it may have; None for any number.
     low : float
         The lowest value allowed.
     finite : bool
@@ -279,9 +279,9 @@ def image(
         raise TypeError(
             f"Expected {name} as an image of real numbers, got {array.dtype}. Convert it first."
         )
-    allowed = (ndim,) if isinstance(ndim, int) else tuple(ndim)
-    if array.ndim not in allowed or array.size == 0:
-        expected = " or ".join(_axes(n, movie) for n in allowed)
+    allowed = (ndim,) if isinstance(ndim, int) else tuple(ndim or ())
+    if array.size == 0 or (allowed and array.ndim not in allowed):
+        expected = " or ".join(_axes(n, movie) for n in allowed) or "any length"
         hint = hint or "Choose one channel and one time point."
         raise ValueError(
             f"Expected {name} of shape {expected} with pixels in it, got {array.shape}. {hint}"
@@ -305,7 +305,7 @@ def intensities(
     name: str,
     values: npt.ArrayLike,
     *,
-    ndim: int | Sequence[int] = (2, 3),
+    ndim: int | Sequence[int] | None = (2, 3),
     low: float = -math.inf,
     hint: str = "",
 ) -> npt.NDArray[np.float64]:
@@ -317,8 +317,8 @@ def intensities(
         What the caller knows it as.
     values : array_like
         What came, for example `(Y, X)` or `(Z, Y, X)`.
-    ndim : int or sequence of int
-        How many axes it may have.
+    ndim : int, sequence of int or None
+        How many axes it may have; None for any number.
     low : float
         The lowest value allowed.
     hint : str
@@ -407,6 +407,40 @@ them with astype(numpy.int32); probabilities need a segmentation first.
             "Set pixels to be left out to 0."
         )
     return array
+
+
+def same_number(**images: Any) -> list[list[Any]]:
+    """Return lists of images, as many in each: a list or tuple is many, an array is one.
+
+    Parameters
+    ----------
+    **images : array_like, or list or tuple of them
+        What came, by the names that the caller has for it.
+
+    Returns
+    -------
+    list of list
+        The images in the order of the names.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many of each, or none.
+
+    Examples
+    --------
+    >>> [len(each) for each in same_number(images=np.ones((2, 4, 4)), truths=np.ones((2, 4, 4)))]
+    [1, 1]
+    """
+    lists = {n: list(v) if isinstance(v, list | tuple) else [v] for n, v in images.items()}
+    counts = {len(each) for each in lists.values()}
+    if counts == {0} or len(counts) != 1:
+        found = " and ".join(f"{len(each)} {name}" for name, each in lists.items())
+        raise ValueError(
+            f"Expected as many of {' and '.join(lists)}, one or more, got {found}. Give arrays, or "
+            "lists of one length; an array is one image, so make a stack of them a list: list(x)."
+        )
+    return list(lists.values())
 
 
 def _axes(n: int, movie: bool) -> str:

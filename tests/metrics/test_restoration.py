@@ -123,7 +123,7 @@ def test_an_array_is_one_image_and_a_list_is_many():
     one = mean_psnr(truth, image, data_range=255)
     assert one == psnr(truth, image, data_range=255)
     assert mean_psnr(list(truth), list(image), data_range=255) > one + 3
-    with pytest.raises(ValueError, match=r"got 1 images and 2 truths\..* list\(stack\)"):
+    with pytest.raises(ValueError, match=r"got 1 images and 2 truths\..* list\(x\)"):
         mean_psnr(list(truth), image, data_range=255)
     with pytest.raises(ValueError, match="got 0 images and 0 truths"):
         mean_psnr([], [], data_range=255)

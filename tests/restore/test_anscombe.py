@@ -86,7 +86,7 @@ def test_inverse_is_monotone_and_joins_its_asymptote():
     [
         ({"gain": 0}, "gain above 0, got 0"),
         ({"gain": math.nan}, "gain above 0, got nan"),
-        ({"offset": math.inf}, "finite offset, got inf"),
+        ({"offset": math.inf}, "offset as a finite number, got inf"),
         ({"read_noise": -1}, "read_noise of 0 or more, got -1"),
     ],
 )

@@ -9,7 +9,7 @@ from scipy import ndimage
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, estimate_sigma
 
 from aimicro.metrics import affine_fit, psnr
-from aimicro.restore import METHODS, Noise, best_tuned, denoise
+from aimicro.restore import METHODS, Noise, best_tuned, denoise, tune_all
 from aimicro.simulate import Camera
 
 PIXEL_METHODS = ["gaussian", "median", "bilateral"]
@@ -363,34 +363,70 @@ def test_what_was_tried_is_in_order_and_covers_the_bounds():
     assert len(strengths) < 20
 
 
+def test_all_methods_at_once_are_each_alone():
+    scenes = [filaments(12, seed=0, size=32), filaments(12, seed=3, size=40)]
+    counts, truths = [exposed(s) for s in scenes], [in_counts(s) for s in scenes]
+    methods = ["gaussian", "median", "total_variation"]
+    noises = {"plain": None, "with Anscombe": CAMERA}
+    tunings = tune_all(counts, truths, methods, noises=noises, data_range=24)
+    assert list(tunings) == [(method, name) for method in methods for name in noises]
+    for (method, name), tuned in tunings.items():
+        alone = best_tuned(counts, truths, method, noise=noises[name], data_range=24)
+        assert (tuned.method, tuned.tried) == (method, alone.tried)
+        for one, other in zip(tuned.image, alone.image, strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert tunings.scores()[method.replace("_", " ")][name] == tuned.psnr
+    assert tunings.best.psnr == max(tuned.psnr for tuned in tunings.values())
+    plain = tune_all(counts, truths, methods, data_range=24, affine=True, workers=1)
+    assert list(plain) == methods
+    assert plain.scores()["gaussian"] == plain["gaussian"].psnr
+    assert list(tune_all(GOOD, GOOD + 1, data_range=24)) == list(METHODS)
+
+
+def test_an_array_is_one_image_and_a_list_is_many():
+    truth = np.stack([in_counts(filaments(12, seed=seed, size=32)) for seed in (0, 3)])
+    counts = np.stack([exposed(filaments(12, seed=seed, size=32)) for seed in (0, 3)])
+    volume_, planes = (
+        best_tuned(*pair, "gaussian", data_range=24)
+        for pair in ((counts, truth), (list(counts), list(truth)))
+    )
+    assert volume_.image.shape == (2, 32, 32)
+    assert [i.shape for i in planes.image] == [(32, 32), (32, 32)]
+    assert planes.psnr > volume_.psnr  # neighbours in a list are no planes of one specimen
+    with pytest.raises(ValueError, match=r"got 1 images and 2 truths\. .* make .* a list: list"):
+        best_tuned(counts, list(truth), "gaussian", data_range=24)
+
+
 # --- bad input -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("gausian", "Did you mean 'gaussian'"),
-        ("non_local_means", "Did you mean 'nonlocal_means'"),
-        ("bm3d", "Choose one of these"),
-        (None, "Choose one of these"),
+        ("gausian", "Did you mean gaussian"),
+        ("non_local_means", "Did you mean nonlocal_means"),
+        ("bm3d", "$"),
+        (None, "$"),
     ],
 )
 def test_an_unknown_method_gets_the_nearest_name(name, hint):
-    with pytest.raises(ValueError, match=f"among gaussian, .*, got {name!r}. {hint}"):
+    with pytest.raises(ValueError, match=rf"one of gaussian, .*, got {name!r}\. ?{hint}"):
         denoise(GOOD, name, 1)
     with pytest.raises(ValueError, match=hint):
         best_tuned(GOOD, GOOD, name, data_range=1)
+    with pytest.raises(ValueError, match=hint):
+        tune_all(GOOD, GOOD, ["median", name], data_range=1)
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("strength", [-1, -1e-9, math.nan, math.inf])
 def test_a_strength_is_zero_or_more(method, strength):
-    with pytest.raises(ValueError, match=f"strength of '{method}' .* 0 or more, got {strength}"):
+    with pytest.raises(ValueError, match=f"strength of '{method}' .* 0 or more, got {strength:g}"):
         denoise(GOOD, method, strength)
 
 
 def test_a_strength_is_one_number_and_a_radius_is_whole():
-    with pytest.raises(TypeError, match=r"\(sigma in px\) as one number, got list"):
+    with pytest.raises(TypeError, match=r"\(sigma in px\) of 0 or more, got \[1, 2\]"):
         denoise(GOOD, "gaussian", [1, 2])
     with pytest.raises(ValueError, match=r"\(radius in px\) as a whole number, got 1.5"):
         denoise(GOOD, "median", 1.5)
@@ -399,9 +435,14 @@ def test_a_strength_is_one_number_and_a_radius_is_whole():
 @pytest.mark.parametrize(
     ("bad", "error", "message"),
     [
-        (np.where(GOOD == 3, np.nan, GOOD), ValueError, "got 1 NaN or infinite pixels of 256"),
-        (GOOD.astype(complex), TypeError, "integers or floats, got complex128"),
-        (GOOD > 3, TypeError, "integers or floats, got bool"),
+        (
+            np.where(GOOD == 3, np.nan, GOOD),
+            ValueError,
+            "finite pixels, got 1 of 256 NaN or infinite",
+        ),
+        (GOOD.astype(complex), TypeError, "image of real numbers, got complex128"),
+        (GOOD > 3, TypeError, "intensities, got a mask"),
+        ([GOOD, GOOD], TypeError, "image as one image, got a list of 2"),
         (np.ones(16), ValueError, r"shape \(Y, X\) or \(Z, Y, X\) .* got \(16,\)"),
         (np.ones((2, 2, 8, 8)), ValueError, r"got \(2, 2, 8, 8\)"),
         (np.ones((0, 8)), ValueError, r"with pixels in it, got \(0, 8\)"),

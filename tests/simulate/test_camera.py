@@ -1,7 +1,7 @@
 """The camera: measured as a laboratory would, with photon transfer, and at its limits."""
 
 import re
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, astuple, replace
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ class TestPhotonTransfer:
     @pytest.mark.parametrize("camera", [Camera(), Camera(gain_counts_per_e=0.4, read_noise_e=3)])
     def test_noise_model_predicts_the_variance(self, camera, photons):
         mean, variance = measure(camera, photons, seed=photons)
-        gain, offset, read_noise = camera.noise
+        gain, offset, read_noise = astuple(camera.noise)
         assert variance == pytest.approx(gain * (mean - offset) + read_noise**2, rel=0.01)
 
     def test_counts_of_a_perfect_camera_are_poisson_distributed(self):

@@ -213,14 +213,8 @@ def mean_psnr(
     >>> mean_psnr(truths, [truth + 1 for truth in truths], data_range=10)
     20.0
     """
-    many, results = (x if isinstance(x, list | tuple) else [x] for x in (truths, images))
-    if len(many) != len(results) or not many:
-        raise ValueError(
-            f"Expected one truth for each image, got {len(results)} images and {len(many)} truths. "
-            "Pass two arrays, or two lists of one length; an array is one image, also where it "
-            "could be a stack: make it a list, list(stack)."
-        )
-    pairs = zip(many, results, strict=True)
+    results, expected = checks.same_number(images=images, truths=truths)
+    pairs = zip(expected, results, strict=True)
     fitted = ((t, affine_fit(t, i).image if affine else i) for t, i in pairs)
     return float(np.mean([psnr(t, i, data_range=data_range) for t, i in fitted]))
 

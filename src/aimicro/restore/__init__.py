@@ -1,15 +1,13 @@
 """Classical restoration: what a network has to beat."""
 
-from aimicro.restore.anscombe import Noise, anscombe, inverse_anscombe
-from aimicro.restore.deconvolve import (
-    DECONVOLUTIONS,
-    best_deconvolved,
-    richardson_lucy,
-    wiener,
-)
-from aimicro.restore.denoise import best_tuned, denoise
+from aimicro.restore.anscombe import anscombe, inverse_anscombe
+from aimicro.restore.deconvolve import DECONVOLUTIONS, best_deconvolved, deconvolve_all
+from aimicro.restore.denoise import best_tuned, denoise, tune_all
+from aimicro.restore.inverse import wiener
+from aimicro.restore.lucy import richardson_lucy
 from aimicro.restore.methods import METHODS, Method
-from aimicro.restore.tuning import Tuned
+from aimicro.restore.tuning import Tuned, Tunings
+from aimicro.simulate import Noise
 
 __all__ = [
     "DECONVOLUTIONS",
@@ -17,11 +15,14 @@ __all__ = [
     "Method",
     "Noise",
     "Tuned",
+    "Tunings",
     "anscombe",
     "best_deconvolved",
     "best_tuned",
+    "deconvolve_all",
     "denoise",
     "inverse_anscombe",
     "richardson_lucy",
+    "tune_all",
     "wiener",
 ]

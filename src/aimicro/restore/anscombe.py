@@ -1,75 +1,20 @@
-"""The noise of a camera, and the transform that makes it the same in dark and bright regions.
+"""The transform that makes the noise of a camera the same in dark and in bright regions.
 
 Photon noise grows with the signal, but most denoisers expect one noise everywhere. `anscombe`,
 close to a square root, brings camera counts there; `inverse_anscombe` brings them back without
 bias.
 """
 
-import math
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm, poisson
 
+from aimicro import checks
+from aimicro.simulate import Noise
+
 Image = npt.NDArray[np.float32]
-
-
-@runtime_checkable
-class NoiseLike(Protocol):
-    """Whatever has gain, offset and read noise in counts: a `Noise`, or that of a camera."""
-
-    @property
-    def gain(self) -> float:
-        """Counts per photoelectron."""
-
-    @property
-    def offset(self) -> float:
-        """Counts of a pixel that no photon reached."""
-
-    @property
-    def read_noise(self) -> float:
-        """Standard deviation in counts."""
-
-
-@dataclass(frozen=True)
-class Noise:
-    r"""Noise of a camera: photon noise plus read noise.
-
-    .. math:: \mathrm{var} = g\,(\mathrm{mean} - o) + r^2
-
-    For images of a simulated camera, `aimicro.simulate.Camera.noise` says the same.
-
-    Attributes
-    ----------
-    gain : float
-        *g*, counts per photoelectron, above 0.
-    offset : float
-        *o*, counts of a pixel that no photon reached.
-    read_noise : float
-        *r*, standard deviation in counts. Data sheets give electrons: multiply by the gain.
-    """
-
-    gain: float = 1.0
-    offset: float = 0.0
-    read_noise: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.gain < math.inf:
-            raise ValueError(
-                f"Expected a gain above 0, got {self.gain}. Give counts per photoelectron."
-            )
-        if not math.isfinite(self.offset):
-            raise ValueError(
-                f"Expected a finite offset, got {self.offset}. Give the counts of a dark pixel."
-            )
-        if not 0 <= self.read_noise < math.inf:
-            raise ValueError(
-                f"Expected a read_noise of 0 or more, got {self.read_noise}. "
-                "Give a standard deviation in counts."
-            )
 
 
 def anscombe(
@@ -127,7 +72,8 @@ def anscombe(
     [1.0, 1.0, 1.0]
     """
     camera = Noise(gain, offset, read_noise)
-    electrons = (finite(image) - camera.offset) / camera.gain
+    counts = checks.intensities("image", image, ndim=None)
+    electrons = (counts - camera.offset) / camera.gain
     variance = (camera.read_noise / camera.gain) ** 2
     return (2 * np.sqrt(np.maximum(electrons + 3 / 8 + variance, 0))).astype(np.float32)
 
@@ -152,8 +98,12 @@ def inverse_anscombe(
     ----------
     values : array_like, any shape
         *D*, denoised values in the units of `anscombe`.
-    gain, offset, read_noise : float
-        As they were for `anscombe`.
+    gain : float
+        *g*, as it was for `anscombe`.
+    offset : float
+        *o*, as it was for `anscombe`.
+    read_noise : float
+        *r*, as it was for `anscombe`.
 
     Returns
     -------
@@ -185,7 +135,7 @@ def inverse_anscombe(
     """
     camera = Noise(gain, offset, read_noise)
     means, electrons = _expectations(camera.read_noise / camera.gain)
-    D = finite(values)
+    D = checks.intensities("values", values, ndim=None)
     variance = (camera.read_noise / camera.gain) ** 2
     many = D**2 / 4 - 1 / 8 - variance
     x = np.where(means[-1] < D, many, np.interp(D, means, electrons))
@@ -204,21 +154,3 @@ def _expectations(
     argument = counts[:, None] + read_noise * error + 3 / 8 + read_noise**2
     given_count = 2 * np.sqrt(np.maximum(argument, 0)) @ weight
     return poisson.pmf(counts, electrons[:, None]) @ given_count, electrons
-
-
-def finite(values: npt.ArrayLike, what: str = "an image") -> npt.NDArray[np.float64]:
-    """Real, finite numbers as float64, or a clear error."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "iuf":
-        raise TypeError(
-            f"Expected {what} of integers or floats, got {array.dtype}. "
-            "Convert it to intensities first."
-        )
-    array = array.astype(np.float64)
-    bad = array.size - np.count_nonzero(np.isfinite(array))
-    if bad:
-        raise ValueError(
-            f"Expected {what} of finite values, got {bad} NaN or infinite pixels of {array.size}. "
-            "Crop them away or fill them."
-        )
-    return array

@@ -8,25 +8,28 @@ the noise the same in dark and bright regions first.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pywt
 from scipy.stats import norm
 
-from aimicro.restore.anscombe import Image, NoiseLike, anscombe, finite, inverse_anscombe
+from aimicro import checks
+from aimicro.metrics import mean_psnr
+from aimicro.restore.anscombe import Image, anscombe, inverse_anscombe
 from aimicro.restore.methods import METHODS, Method, check_strength, find_method
-from aimicro.restore.tuning import Tuned, best_strength, scorer, several
-
-__all__ = ["METHODS", "Tuned", "best_tuned", "denoise"]
+from aimicro.restore.tuning import Search, Tuned, Tunings, in_parallel
+from aimicro.simulate import Noise
 
 # Strong filters are the slow ones, in volumes by far: a ball of 8 pixels has 2,109 voxels.
 _PAST_PEAK_DB = 0.2
 
 
 def denoise(
-    image: npt.ArrayLike, method: str, strength: float, *, noise: NoiseLike | None = None
+    image: npt.ArrayLike, method: str, strength: float, *, noise: Noise | None = None
 ) -> Image:
     """Denoise an image or a volume with one of the classical methods.
 
@@ -50,21 +53,22 @@ def denoise(
     strength : float
         How much to denoise, in pixels or in standard deviations of the noise (see the table).
         0 gives the image back as it is.
-    noise : Noise, or any object with gain, offset and read_noise, optional
-        What is known about the noise: a `Noise`, or `aimicro.simulate.Camera.noise`. With it,
-        the image is denoised between `anscombe` and `inverse_anscombe`, where the noise is the
-        same everywhere. Without it, one standard deviation is estimated: that of the background,
-        which in an image of few photons is smaller than that of the bright structures.
+    noise : Noise, optional
+        What is known about the noise, such as `aimicro.simulate.Camera.noise`. With it, the image
+        is denoised between `anscombe` and `inverse_anscombe`, where the noise is the same
+        everywhere. Without it, one standard deviation is estimated: that of the background, which
+        in an image of few photons is smaller than that of the bright structures.
 
     Returns
     -------
     ndarray of float32, same shape and unit as `image`
+        The denoised image.
 
     Raises
     ------
     TypeError
-        If the image is not made of real numbers, the strength is no number, or `noise` has no
-        gain, offset and read_noise.
+        If the image is not made of real numbers or a list of images, the strength is no number, or
+        `noise` no `Noise`.
     ValueError
         If the method is unknown, the strength negative, NaN or, for the median, not whole; if
         the image is not 2D or 3D, is empty, has a NaN or an infinity, or is too small for the
@@ -97,22 +101,22 @@ def denoise(
     True
     """
     chosen = find_method(method)
-    check_strength(method, strength)
-    if not isinstance(noise, NoiseLike | None):
+    strength = check_strength(method, strength)
+    if not isinstance(noise, Noise | None):
         raise TypeError(
             f"Expected noise with gain, offset and read_noise, got {type(noise).__name__}. "
             "Describe it with Noise(gain=…), or pass the noise of a simulated camera, camera.noise."
         )
-    counts = _real(image)
+    counts = checks.intensities("image", image, hint="Denoise one image or one volume at a time.")
     if strength == 0:
         return counts.astype(np.float32)
     if noise is None:
         level, scale = float(counts.mean()), _background_noise(counts)
-        flat = chosen.function(((counts - level) / scale).astype(np.float32), float(strength))
+        flat = chosen.function(((counts - level) / scale).astype(np.float32), strength)
         return (flat.astype(np.float64) * scale + level).astype(np.float32)
     gain, offset, read_noise = noise.gain, noise.offset, noise.read_noise
     stabilised = anscombe(counts, gain=gain, offset=offset, read_noise=read_noise)
-    quiet = chosen.function(stabilised, float(strength))
+    quiet = chosen.function(stabilised, strength)
     return inverse_anscombe(quiet, gain=gain, offset=offset, read_noise=read_noise)
 
 
@@ -122,7 +126,7 @@ def best_tuned(
     method: str,
     *,
     data_range: float,
-    noise: NoiseLike | None = None,
+    noise: Noise | None = None,
     affine: bool = False,
 ) -> Tuned:
     """Denoise with the strength that comes closest to the truth.
@@ -144,7 +148,7 @@ def best_tuned(
     data_range : float
         Full scale for `aimicro.metrics.psnr`, whose mean over the images is made as large as
         possible.
-    noise : Noise, or any object with gain, offset and read_noise, optional
+    noise : Noise, optional
         As for `denoise`.
     affine : bool
         Whether each image is brought to the brightness of its truth before it is scored, with
@@ -176,17 +180,91 @@ def best_tuned(
     >>> tuned.strength, tuned.at_bound
     (8.0, True)
     """
-    chosen = find_method(method)
-    images, truths = several(image), several(truth)
-    return best_strength(
-        method,
-        lambda strength: tuple(denoise(i, method, strength, noise=noise) for i in images),
-        scorer(images, truths, data_range=data_range, affine=affine),
-        first=[0.0],
-        grid=_grid(chosen),
-        discrete=chosen.discrete,
-        past_peak_db=_PAST_PEAK_DB if all(np.ndim(i) == 3 for i in images) else math.inf,
-        many=isinstance(image, list | tuple),
+    chosen, grid = find_method(method), _grid(find_method(method))
+    images, truths = checks.same_number(images=image, truths=truth)
+
+    def restore(strength: float) -> tuple[Image, ...]:
+        """All images at one strength."""
+        return tuple(denoise(one, method, strength, noise=noise) for one in images)
+
+    search = Search(restore, partial(mean_psnr, truths, data_range=data_range, affine=affine))
+    search.at(0.0)
+    search.along(grid, _PAST_PEAK_DB if all(np.ndim(one) == 3 for one in images) else math.inf)
+    if not chosen.discrete:
+        search.around(grid)
+    return search.result(method, bounds=grid[-1:], many=isinstance(image, list | tuple))
+
+
+def tune_all(
+    images: npt.ArrayLike | Sequence[npt.ArrayLike],
+    truths: npt.ArrayLike | Sequence[npt.ArrayLike],
+    methods: Iterable[str] = METHODS,
+    *,
+    data_range: float,
+    noises: Mapping[str, Noise | None] | None = None,
+    affine: bool = False,
+    workers: int = 2,
+) -> Tunings:
+    """Denoise with several methods, each with the strength that comes closest to the truth.
+
+    Parameters
+    ----------
+    images : array_like, (Y, X) or (Z, Y, X), or a list of them
+        Noisy images, as for `best_tuned`: a list holds several, an array is one.
+    truths : array_like, or a list of them
+        The truth of each, in the unit of `images`.
+    methods : iterable of str
+        Names out of `METHODS`, by default all.
+    data_range : float
+        Full scale for `aimicro.metrics.mean_psnr`.
+    noises : mapping from str to Noise or None, optional
+        What is known about the noise, in several ways, by names: ``{"plain": None, "with Anscombe":
+        noise}`` tries each method without and with `anscombe`.
+    affine : bool
+        As for `best_tuned`.
+    workers : int
+        How many methods are tuned at the same time, each on a core.
+
+    Returns
+    -------
+    Tunings
+        A dictionary with the best of each: ``tunings[method]``, or ``tunings[method, name]`` where
+        there are `noises`. `Tunings.best` is the best of all, `Tunings.scores` are rows for
+        `aimicro.show.scoreboard`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `best_tuned`.
+
+    Notes
+    -----
+    Used in chapter 6, *Denoising*, and appendix A.
+
+    Examples
+    --------
+    >>> truth = np.full((32, 32), 50.0)
+    >>> noisy = np.random.default_rng(1).poisson(truth)
+    >>> tunings = tune_all(noisy, truth, ["gaussian", "median"], data_range=50)
+    >>> list(tunings.scores()), tunings.best.method
+    (['gaussian', 'median'], 'gaussian')
+    """
+    names = [checks.one_of("method", name, METHODS) for name in methods]
+    ways: Mapping[Any, Noise | None] = noises if noises else {None: None}
+
+    def job(name: str, noise: Noise | None) -> Callable[[], Tuned]:
+        """One method with one noise model."""
+        return lambda: best_tuned(
+            images, truths, name, data_range=data_range, noise=noise, affine=affine
+        )
+
+    return in_parallel(
+        {
+            (name, way) if noises else name: job(name, noise)
+            for name in names
+            for way, noise in ways.items()
+        },
+        workers,
     )
 
 
@@ -200,17 +278,6 @@ def _background_noise(image: npt.NDArray[np.float64]) -> float:
     sigma = float(np.median(details) / norm.ppf(0.75)) if details.size else 0.0
     span = float(np.ptp(image))
     return max(sigma, 1e-6 * span) if span > 0 else 1.0
-
-
-def _real(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """One image or volume as float64, or a clear error."""
-    array = finite(image)
-    if array.ndim not in (2, 3) or array.size == 0:
-        raise ValueError(
-            f"Expected an image of shape (Y, X) or (Z, Y, X) with pixels in it, got {array.shape}. "
-            "Denoise one image or one volume at a time."
-        )
-    return array
 
 
 def _grid(method: Method) -> list[float]:

@@ -1,14 +1,15 @@
 """The search for the best strength of a classical method, on images whose truth is known."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
-from aimicro.metrics.restoration import affine_fit, psnr
+from aimicro import checks
 from aimicro.restore.anscombe import Image
 
 
@@ -42,80 +43,95 @@ class Tuned:
     at_bound: bool
 
 
-def scorer(
-    images: Sequence[npt.ArrayLike],
-    truths: Sequence[npt.ArrayLike],
-    *,
-    data_range: float,
-    affine: bool,
-) -> Callable[[Sequence[Image]], float]:
-    """Mean PSNR of restored images, or an error if there are not as many truths as images."""
-    if len(images) != len(truths) or not images:
-        raise ValueError(
-            f"Expected one truth for each image, got {len(images)} images and {len(truths)} "
-            "truths. Pass two arrays, or two lists of one length."
-        )
+class Search:
+    """Strengths tried one after another, and the images that came closest to their truths.
 
-    def score(restored: Sequence[Image]) -> float:
-        pairs = zip(truths, restored, strict=True)
-        fitted = ((t, affine_fit(t, r).image if affine else r) for t, r in pairs)
-        return float(np.mean([psnr(t, r, data_range=data_range) for t, r in fitted]))
-
-    return score
-
-
-def best_strength(
-    method: str,
-    restore: Callable[[float], tuple[Image, ...]],
-    score: Callable[[Sequence[Image]], float],
-    *,
-    grid: Sequence[float],
-    first: Sequence[float] = (),
-    discrete: bool = False,
-    past_peak_db: float = math.inf,
-    many: bool,
-) -> Tuned:
-    """Try `first` what lies before a grid, then the grid, then search around the best of it.
-
-    The grid ends early where the score has fallen by `past_peak_db`.
+    Parameters
+    ----------
+    restore : callable
+        Takes a strength and restores all images with it.
+    score : callable
+        Takes the restored images and tells how close they are to their truths.
     """
-    tried: dict[float, float] = {}
-    kept: tuple[Image, ...] = ()
 
-    def scored(strength: float) -> float:
-        nonlocal kept
-        restored = restore(strength)
-        value = score(restored)
-        if not tried or value > max(tried.values()):
-            kept = restored
-        tried[strength] = value
-        return value
+    def __init__(
+        self,
+        restore: Callable[[float], tuple[Image, ...]],
+        score: Callable[[tuple[Image, ...]], float],
+    ) -> None:
+        self._restore, self._score = restore, score
+        self.tried: dict[float, float] = {}
+        self.images: tuple[Image, ...] = ()
 
-    for strength in first:
-        scored(strength)
-    for strength in grid:
-        if scored(strength) < max(tried.values()) - past_peak_db:
-            break
-    best = int(np.argmax([tried[strength] for strength in grid if strength in tried]))
-    if not discrete:
-        around = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    @property
+    def strength(self) -> float:
+        """The best so far."""
+        return max(self.tried, key=self.tried.__getitem__)
+
+    def at(self, strength: float) -> float:
+        """Try one strength."""
+        images = self._restore(strength)
+        score = self._score(images)
+        if not self.tried or score > self.tried[self.strength]:
+            self.images = images
+        self.tried[strength] = score
+        return score
+
+    def along(self, grid: Iterable[float], past_peak_db: float = math.inf) -> None:
+        """Try a grid until the score has fallen so far below its peak."""
+        for strength in grid:
+            if self.at(strength) < self.tried[self.strength] - past_peak_db:
+                break
+
+    def around(self, grid: Sequence[float]) -> None:
+        """Search between the neighbours of the best of a grid that was tried."""
+        best = grid.index(max((s for s in grid if s in self.tried), key=self.tried.__getitem__))
+        neighbours = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
         minimize_scalar(
-            lambda log_strength: -scored(math.exp(log_strength)),
-            bounds=np.log(around),
+            lambda log_strength: -self.at(math.exp(log_strength)),
+            bounds=np.log(neighbours),
             method="bounded",
             options={"xatol": 0.05},  # 5 % of the strength: 0.01 dB where the peak is sharpest
         )
-    strength = max(tried, key=lambda key: tried[key])
-    return Tuned(
-        method=method,
-        strength=strength,
-        psnr=tried[strength],
-        image=kept if many else kept[0],
-        tried=tuple(sorted(tried.items())),
-        at_bound=strength == grid[-1] or (strength == grid[0] and not first),
-    )
+
+    def result(self, method: str, *, bounds: Sequence[float], many: bool) -> Tuned:
+        """The best of all; `bounds` are the strengths beyond which a better one could lie."""
+        return Tuned(
+            method=method,
+            strength=self.strength,
+            psnr=self.tried[self.strength],
+            image=self.images if many else self.images[0],
+            tried=tuple(sorted(self.tried.items())),
+            at_bound=self.strength in bounds,
+        )
 
 
-def several(images: npt.ArrayLike | Sequence[npt.ArrayLike]) -> Sequence[npt.ArrayLike]:
-    """A list of images, also of one."""
-    return images if isinstance(images, list | tuple) else [np.asarray(images)]
+class Tunings(dict[Any, Tuned]):
+    """Several methods, each at its best strength, by the name of the method.
+
+    Where they were tried with several noise models, the keys are pairs ``(method, noise)``.
+    """
+
+    @property
+    def best(self) -> Tuned:
+        """The one with the highest score."""
+        return max(self.values(), key=lambda tuned: tuned.psnr)
+
+    def scores(self) -> dict[str, Any]:
+        """Decibels for `aimicro.show.scoreboard`: of each method, or of each with each noise."""
+        scores: dict[str, Any] = {}
+        for key, tuned in self.items():
+            row = tuned.method.replace("_", " ")
+            if isinstance(key, tuple):
+                scores.setdefault(row, {})[key[1]] = tuned.psnr
+            else:
+                scores[row] = tuned.psnr
+        return scores
+
+
+def in_parallel(jobs: Mapping[Any, Callable[[], Tuned]], workers: int) -> Tunings:
+    """Do jobs on several cores: the filters let go of Python's lock while they compute."""
+    checks.whole("workers", workers, low=1, hint="Give the number of cores to use.")
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        tuned = pool.map(lambda job: job(), jobs.values())
+        return Tunings(zip(jobs, tuned, strict=True))

@@ -1,8 +1,9 @@
 """The truth and how a microscope sees it: specimens, optics, microscopes, cameras, movies."""
 
-from aimicro.simulate.camera import Camera, NoiseModel
+from aimicro.simulate.camera import Camera
 from aimicro.simulate.microscope import Acquisition, Microscope, Recording
 from aimicro.simulate.movies import Division, Event, Movie, Track, bleaching, dividing_cells
+from aimicro.simulate.noise import Noise
 from aimicro.simulate.optics import airy_psf, blur, otf, psf, strehl_ratio
 from aimicro.simulate.pairs import Pair, simulate_pair
 from aimicro.simulate.pupil import Pupil
@@ -28,7 +29,7 @@ __all__ = [
     "Event",
     "Microscope",
     "Movie",
-    "NoiseModel",
+    "Noise",
     "Pair",
     "Pupil",
     "Randomise",

@@ -2,25 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-
-class NoiseModel(NamedTuple):
-    r"""What a variance-stabilising transform has to know of a camera, all in counts.
-
-    .. math:: \operatorname{var} = g\,(\text{mean} - o) + \sigma^2
-    """
-
-    gain: float
-    """Counts per electron, :math:`g`."""
-    offset: float
-    """Counts without any electrons, :math:`o`."""
-    read_noise: float
-    r"""Standard deviation without any electrons, :math:`\sigma`, rounding included."""
-
+from aimicro.simulate.noise import Noise
 
 _RULES: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
     (
@@ -138,13 +124,13 @@ class Camera:
         return self.dark_current_e_per_s * self.exposure_s
 
     @property
-    def noise(self) -> NoiseModel:
+    def noise(self) -> Noise:
         """Gain, offset and read noise in counts, as the Anscombe transform asks for them.
 
         Rounding to whole counts adds its variance of 1/12 to that of the read noise.
         """
         read_noise = np.sqrt((self.gain_counts_per_e * self.read_noise_e) ** 2 + 1 / 12)
-        return NoiseModel(self.gain_counts_per_e, self.offset_counts, float(read_noise))
+        return Noise(self.gain_counts_per_e, self.offset_counts, float(read_noise))
 
     def hot_pixels(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Tell which pixels of the chip are hot.
