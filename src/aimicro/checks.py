@@ -451,6 +451,7 @@ def _axes(n: int, movie: bool) -> str:
 
 
 def _range(low: float, above: float, high: float, below: float) -> str:
+    """The bounds in words."""
     start = f" from {low:g}" if low > -math.inf else f" above {above:g}"
     end = f" to {high:g}" if high < math.inf else f" to below {below:g}"
     if max(low, above) == -math.inf and min(high, below) == math.inf:
@@ -463,6 +464,7 @@ def _range(low: float, above: float, high: float, below: float) -> str:
 
 
 def _after_space(text: str) -> str:
+    """A sentence or a unit, where there is one."""
     return f" {text}" if text else ""
 
 

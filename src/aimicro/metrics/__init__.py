@@ -26,14 +26,10 @@ the other image has some foreground, and the argument `empty` does not change th
 
 from aimicro.metrics.calibration import (
     Reliability,
-    RiskCoverage,
-    Uncertainty,
     brier_score,
     expected_calibration_error,
     fit_temperature,
     reliability,
-    risk_coverage,
-    uncertainty,
 )
 from aimicro.metrics.distance import (
     average_surface_distance,
@@ -41,14 +37,13 @@ from aimicro.metrics.distance import (
     hausdorff,
     surface_dice,
 )
+from aimicro.metrics.doubt import RiskCoverage, Uncertainty, risk_coverage, uncertainty
 from aimicro.metrics.matching import (
     Matching,
-    SplitsAndMerges,
     aggregated_jaccard,
     average_precision,
     match,
     panoptic_quality,
-    splits_and_merges,
 )
 from aimicro.metrics.overlap import (
     Confusion,
@@ -60,6 +55,7 @@ from aimicro.metrics.overlap import (
 )
 from aimicro.metrics.overlap_table import OverlapTable, best_pairs, overlap_table
 from aimicro.metrics.restoration import AffineFit, affine_fit, mean_psnr, mse, nrmse, psnr, ssim
+from aimicro.metrics.splits import SplitsAndMerges, splits_and_merges
 from aimicro.metrics.tracking import (
     TrackingScores,
     score_points,

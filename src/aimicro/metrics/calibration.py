@@ -1,26 +1,22 @@
-"""Whether a model is as sure as it may be, and whether it is unsure where it is wrong.
+"""Whether a model is as sure as it may be.
 
-A probability can be judged in two ways. *Calibration* asks about groups: of all pixels that got
-0.8, are eight in ten nuclei? *Uncertainty* asks about single decisions: are those that the model
-doubts the wrong ones, so that a person who looks at them first finds most errors? A model can
+*Calibration* asks about groups: of all pixels that got 0.8, are eight in ten nuclei? Whether the
+model doubts the wrong ones is another question, for `aimicro.metrics.risk_coverage`; a model can
 pass one test and fail the other.
 
 All functions take pixels, patches or objects alike: arrays of any shape, one entry a decision.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
-from scipy.special import entr, softmax
+from scipy.special import softmax
 
 from aimicro import checks
-
-Floats: TypeAlias = npt.NDArray[np.float64]
-
-# ---- calibration
+from aimicro.metrics import _decisions
+from aimicro.metrics._decisions import Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +60,7 @@ class Reliability:
 
     @property
     def _gaps(self) -> Floats:
+        """Distance from the diagonal, in each bin."""
         return np.abs(self.observed - self.confidence)
 
 
@@ -116,7 +113,7 @@ def reliability(truth: npt.ArrayLike, probability: npt.ArrayLike, *, bins: int =
     >>> diagram.confidence, diagram.observed
     (array([0.25, 0.75]), array([0.25, 1.  ]))
     """
-    t, p = _decisions(truth, probability)
+    t, p = _decisions.decisions(truth, probability)
     bins = checks.whole("bins", bins, low=1, hint="Try 10.")
     edges = np.linspace(0, 1, bins + 1)
     t, p = t.ravel(), p.ravel()
@@ -215,7 +212,7 @@ def brier_score(truth: npt.ArrayLike, probability: npt.ArrayLike) -> float:
     >>> brier_score([True, False], [0.5, 0.0])
     0.125
     """
-    t, p = _decisions(truth, probability)
+    t, p = _decisions.decisions(truth, probability)
     return float(np.mean((p - t) ** 2))
 
 
@@ -269,7 +266,7 @@ def fit_temperature(truth: npt.ArrayLike, logits: npt.ArrayLike) -> float:
     >>> round(fit_temperature([1, 1, 1, 0], [2, 2, 2, 2]), 3)
     1.82
     """
-    t, z = _classes(truth, logits)
+    t, z = _decisions.classes(truth, logits)
     right = np.take_along_axis(z, t[np.newaxis], axis=0)[0]
 
     def slope(inverse: float) -> float:
@@ -291,269 +288,3 @@ def fit_temperature(truth: npt.ArrayLike, logits: npt.ArrayLike) -> float:
     while slope(bound) < 0:
         bound *= 2
     return float(1 / brentq(slope, 0, bound, xtol=1e-12, rtol=1e-10))
-
-
-# ---- uncertainty
-
-
-class Uncertainty(NamedTuple):
-    r"""What several predictions of the same thing say together, in bits where it is an entropy.
-
-    Attributes
-    ----------
-    mean : ndarray of float64
-        Mean probability.
-    entropy : ndarray of float64
-        Entropy of the mean, from 0, sure, to 1, a coin toss. All the doubt there is.
-    expected_entropy : ndarray of float64
-        Mean entropy of the single predictions: doubt that each of them has by itself, as at a
-        blurred edge.
-    mutual_information : ndarray of float64
-        The rest: doubt because they disagree, as on something that none has seen before.
-    """
-
-    mean: Floats
-    entropy: Floats
-    expected_entropy: Floats
-    mutual_information: Floats
-
-
-def uncertainty(probabilities: npt.ArrayLike) -> Uncertainty:
-    r"""Tell from several predictions how unsure they are, and how much of it is disagreement.
-
-    .. math::
-
-        \underbrace{H(\bar p)}_{\text{entropy}} =
-        \underbrace{\frac{1}{M} \sum_m H(p_m)}_{\text{expected entropy}} +
-        \underbrace{I}_{\text{mutual information}}, \qquad
-        H(p) = -p \log_2 p - (1 - p) \log_2 (1 - p)
-
-    Parameters
-    ----------
-    probabilities : array_like, (M, …)
-        Two or more predictions of the same decisions, each from 0 to 1: by members of an ensemble,
-        of turned images (`aimicro.predict.predict_tta`) or with dropout
-        (`aimicro.predict.predict_with_dropout`).
-
-    Returns
-    -------
-    Uncertainty
-        Mean, entropy, expected entropy and mutual information, each of shape (…).
-
-    Raises
-    ------
-    TypeError
-        If the probabilities are not real numbers.
-    ValueError
-        If there are fewer than two predictions, or a probability is NaN or outside 0 to 1.
-
-    Notes
-    -----
-    Used in chapter 10, *How sure is the model*.
-
-    References
-    ----------
-    .. [1] N. Houlsby, F. Huszár, Z. Ghahramani, M. Lengyel, "Bayesian active learning for
-       classification and preference learning" (2011). arXiv:1112.5745
-    .. [2] B. Lakshminarayanan, A. Pritzel, C. Blundell, "Simple and scalable predictive
-       uncertainty estimation using deep ensembles", NeurIPS 2017. arXiv:1612.01474
-
-    Examples
-    --------
-    Two members: of the first pixel both are unsure, about the second they disagree.
-
-    >>> doubt = uncertainty([[0.5, 0.0], [0.5, 1.0]])
-    >>> doubt.entropy, doubt.mutual_information
-    (array([1., 1.]), array([0., 1.]))
-    """
-    p = _probabilities(probabilities, name="probabilities")
-    if p.ndim < 2 or len(p) < 2:
-        raise ValueError(
-            f"Expected two or more predictions (M, …), got shape {p.shape}. Stack them along a new "
-            "first axis: np.stack([first, second])."
-        )
-    mean = p.mean(axis=0)
-    entropy, expected = _bits(mean), _bits(p).mean(axis=0)
-    # Entropy is concave, so only rounding makes the difference negative.
-    return Uncertainty(mean, entropy, expected, np.maximum(entropy - expected, 0))
-
-
-@dataclass(frozen=True, eq=False)
-class RiskCoverage:
-    """What is left of the error if the most uncertain decisions are handed to somebody else.
-
-    Attributes
-    ----------
-    coverage : ndarray of float64, (N,)
-        Fraction of the decisions that are kept, the surest first: 1/N, 2/N, … 1.
-    risk : ndarray of float64, (N,)
-        Mean error of those that are kept. The last one is the error without any selection.
-
-    Notes
-    -----
-    Used in chapter 10, *How sure is the model*.
-    """
-
-    coverage: Floats
-    risk: Floats
-
-    @property
-    def area(self) -> float:
-        """Area under the curve, the mean risk: low where doubt finds errors.
-
-        Without any knowledge it is the mean error, and never lower than with the error itself as
-        uncertainty: ``risk_coverage(error, error).area``.
-        """
-        return float(self.risk.mean())
-
-    @property
-    def caught(self) -> Floats:
-        """Fraction of all error that lies in what is handed over, at each coverage."""
-        kept = self.risk * self.coverage
-        if kept[-1] == 0:
-            return np.ones_like(kept)
-        return np.asarray(1 - kept / kept[-1])
-
-
-def risk_coverage(error: npt.ArrayLike, uncertainty: npt.ArrayLike) -> RiskCoverage:
-    r"""Keep the surest decisions, and see how wrong they are.
-
-    .. math:: \mathrm{risk}(k/N) = \frac{1}{k} \sum_{j=1}^{k} e_{(j)},
-        \qquad u_{(1)} \le u_{(2)} \le \dots
-
-    Parameters
-    ----------
-    error : array_like, any shape
-        How wrong each decision is, from 0 up: 0 and 1, pixels, or 1 - IoU.
-    uncertainty : array_like, same shape
-        How unsure the model is of each, in any unit; only the order counts. Equal ones are kept
-        together, each with their mean error.
-
-    Returns
-    -------
-    RiskCoverage
-        The curve, its `area`, and the fraction of errors that is `caught`.
-
-    Raises
-    ------
-    TypeError
-        If the values are not real numbers.
-    ValueError
-        If the shapes differ or are empty, a value is NaN or infinite, or an error is negative.
-
-    Notes
-    -----
-    Used in chapter 10, *How sure is the model*.
-
-    References
-    ----------
-    Y. Geifman, R. El-Yaniv, "Selective classification for deep neural networks", NeurIPS 2017.
-    arXiv:1705.08500
-
-    Examples
-    --------
-    The one error is the most uncertain of four decisions:
-
-    >>> curve = risk_coverage([0, 0, 1, 0], [0.1, 0.3, 0.9, 0.2])
-    >>> curve.risk, curve.area
-    (array([0.  , 0.  , 0.  , 0.25]), 0.0625)
-    """
-    e, u = _finite("error", error), _finite("uncertainty", uncertainty)
-    _check_shapes("error", e, "uncertainty", u)
-    if e.min() < 0:
-        raise ValueError(
-            f"Expected errors from 0 up, got {e.min():g}. Take the absolute or squared error."
-        )
-    order = np.argsort(u, axis=None)
-    u, total = u.ravel()[order], np.cumsum(e.ravel()[order])
-    # Within equal uncertainties the sum grows evenly: any order of them is as good.
-    ends = np.flatnonzero(np.append(np.diff(u) > 0, True))
-    kept = np.arange(1, u.size + 1)
-    total = np.interp(kept, np.append(0, kept[ends]), np.append(0, total[ends]))
-    return RiskCoverage(kept / u.size, total / kept)
-
-
-def _bits(p: Floats) -> Floats:
-    """Entropy of a yes that has probability `p`."""
-    return np.asarray((entr(p) + entr(1 - p)) / np.log(2))
-
-
-# ---- checks
-
-
-def _decisions(truth: npt.ArrayLike, probability: npt.ArrayLike) -> tuple[Floats, Floats]:
-    """Truth of 0 and 1 and its probability, of one shape, or a clear error."""
-    t, p = np.asarray(truth), _probabilities(probability)
-    if t.dtype.kind not in "biu":
-        raise TypeError(
-            f"Expected truth as true and false, got {t.dtype}. If it is a probability, the other "
-            "argument is the truth: it comes first."
-        )
-    _check_shapes("truth", t, "probability", p)
-    if t.min() < 0 or t.max() > 1:
-        raise ValueError(
-            f"Expected truth of 0 and 1, got {t.min()} to {t.max()}. Of labels take labels > 0."
-        )
-    return t.astype(np.float64), p
-
-
-def _classes(truth: npt.ArrayLike, logits: npt.ArrayLike) -> tuple[npt.NDArray[np.intp], Floats]:
-    """Class numbers, and logits with the classes first, or a clear error."""
-    t, z = np.asarray(truth), _finite("logits", logits)
-    if t.dtype.kind not in "biu":
-        raise TypeError(
-            f"Expected truth as true and false or as class numbers, got {t.dtype}. Convert it, "
-            "for example with astype(int)."
-        )
-    if z.shape == t.shape:
-        z = np.stack([np.zeros_like(z), z])  # a sigmoid is the softmax of 0 and the logit
-    if z.shape[1:] != t.shape:
-        raise ValueError(
-            f"Expected logits of the shape of truth, {t.shape}, or with the classes before it, got "
-            f"{z.shape}. Move the class axis to the front with np.moveaxis."
-        )
-    if t.min() < 0 or t.max() >= len(z):
-        raise ValueError(
-            f"Expected truth with classes from 0 to {len(z) - 1}, got {t.min()} to {t.max()}. "
-            "Give a logit for each class, along the first axis."
-        )
-    return t.astype(np.intp), z
-
-
-def _probabilities(values: npt.ArrayLike, name: str = "probability") -> Floats:
-    """Finite numbers from 0 to 1, or a clear error."""
-    p = _finite(name, values)
-    if p.min() < 0 or p.max() > 1:
-        raise ValueError(
-            f"Expected {name} from 0 to 1, got {p.min():g} to {p.max():g}. Logits become "
-            "probabilities with scipy.special.expit, percentages with / 100."
-        )
-    return p
-
-
-def _finite(name: str, values: npt.ArrayLike) -> Floats:
-    """Finite numbers of any shape, one a decision, or a clear error."""
-    array: npt.NDArray[Any] = np.asarray(values)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"Expected {name} of real numbers, got {array.dtype}.")
-    if array.ndim == 0 or array.size == 0:
-        raise ValueError(
-            f"Expected {name} of one or more decisions, got shape {array.shape}. Pass an array "
-            "with an entry for each."
-        )
-    bad = array.size - np.count_nonzero(np.isfinite(array))
-    if bad:
-        raise ValueError(
-            f"Expected finite {name}, got {bad} NaN or infinite values of {array.size}. "
-            "Leave these decisions out."
-        )
-    return array.astype(np.float64)
-
-
-def _check_shapes(name: str, first: npt.NDArray[Any], other: str, second: npt.NDArray[Any]) -> None:
-    """A clear error unless both have an entry for each decision."""
-    if first.shape != second.shape:
-        raise ValueError(
-            f"Expected {name} and {other} of one shape, got {first.shape} and {second.shape}. "
-            "Give both for the same decisions."
-        )

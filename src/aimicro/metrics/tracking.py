@@ -22,6 +22,14 @@ from aimicro import checks
 from aimicro.metrics._checks import lengths_of
 from aimicro.metrics._tracks import Images, Points, Rows, movie, point_rows
 
+_ERRORS = {
+    "merged_cells": "ns_nodes",
+    "missed_cells": "fn_nodes",
+    "invented_cells": "fp_nodes",
+    "redundant_links": "fp_edges",
+    "missed_links": "fn_edges",
+    "confused_links": "ws_edges",
+}
 _one_at_a_time = threading.Lock()  # warnings and stderr belong to all threads
 
 
@@ -315,21 +323,8 @@ def _quietly() -> Iterator[None]:
 def _scores(
     truth: Any, prediction: Any, matcher: Any, tolerance: int, empty: float
 ) -> TrackingScores:
-    """Ask traccuracy for everything."""
-    from traccuracy import metrics
-    from traccuracy.matchers import Matched
-
-    with _quietly():
-        matched = matcher.compute_mapping(truth, prediction)
-        of_two = {node for node, covered in matched.pred_gt_map.items() if len(covered) > 1}
-        pairs = [pair for pair in matched.mapping if pair[1] not in of_two]
-        single = Matched(truth, prediction, pairs, {"matching type": "one-to-one"})
-        ctc = metrics.CTCMetrics().compute(matched).results
-        overlap = metrics.TrackOverlapMetrics().compute(matched).results
-        chota = metrics.CHOTAMetric().compute(matched).results
-        by_tolerance = metrics.DivisionMetrics(tolerance).compute(single).results
-        complete = metrics.CompleteTracks().compute(single).results
-    division = by_tolerance[f"Frame Buffer {tolerance}"]
+    """Gather what traccuracy says."""
+    ctc, overlap, chota, division, complete = _asked(truth, prediction, matcher, tolerance)
     links = bool(truth.edges or prediction.edges)
     divisions = division["Total GT Divisions"] + division["Total Predicted Divisions"]
 
@@ -346,12 +341,7 @@ def _scores(
         det=float(ctc["DET"]),
         lnk=known(ctc["LNK"], links),
         aogm=float(ctc["AOGM"]),
-        merged_cells=int(ctc["ns_nodes"]),
-        missed_cells=int(ctc["fn_nodes"]),
-        invented_cells=int(ctc["fp_nodes"]),
-        redundant_links=int(ctc["fp_edges"]),
-        missed_links=int(ctc["fn_edges"]),
-        confused_links=int(ctc["ws_edges"]),
+        **{ours: int(ctc[theirs]) for ours, theirs in _ERRORS.items()},
         division_precision=known(division["Division Precision"], divisions > 0),
         division_recall=known(division["Division Recall"], divisions > 0),
         division_f1=known(division["Division F1"], divisions > 0),
@@ -362,6 +352,24 @@ def _scores(
         complete_lineages=float(complete["complete_lineages"]),
         chota=float(chota["CHOTA"]),
     )
+
+
+def _asked(truth: Any, prediction: Any, matcher: Any, tolerance: int) -> tuple[Any, ...]:
+    """Ask traccuracy for everything."""
+    from traccuracy import metrics
+    from traccuracy.matchers import Matched
+
+    with _quietly():
+        matched = matcher.compute_mapping(truth, prediction)
+        of_two = {node for node, covered in matched.pred_gt_map.items() if len(covered) > 1}
+        pairs = [pair for pair in matched.mapping if pair[1] not in of_two]
+        single = Matched(truth, prediction, pairs, {"matching type": "one-to-one"})
+        ctc = metrics.CTCMetrics().compute(matched).results
+        overlap = metrics.TrackOverlapMetrics().compute(matched).results
+        chota = metrics.CHOTAMetric().compute(matched).results
+        divisions = metrics.DivisionMetrics(tolerance).compute(single).results
+        complete = metrics.CompleteTracks().compute(single).results
+    return ctc, overlap, chota, divisions[f"Frame Buffer {tolerance}"], complete
 
 
 def _label_graph(labels: Images, lineage: Rows) -> Any:

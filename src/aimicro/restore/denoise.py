@@ -47,7 +47,8 @@ def denoise(
     Parameters
     ----------
     image : array_like, (Y, X) or (Z, Y, X)
-        Noisy image, in any intensity unit; with `noise`, in camera counts.
+        Noisy image, in any intensity unit; with `noise`, in camera counts. An array with three axes
+        is one volume: denoise the planes of a stack of 2D images one by one.
     method : str
         One of `METHODS`.
     strength : float
