@@ -141,7 +141,7 @@ def deconvolve_all(
     most_iterations : int
         Where `richardson_lucy` ends at the latest.
     workers : int
-        How many methods are tuned at the same time, each on a core.
+        How many methods are tuned at the same time, each in a thread.
 
     Returns
     -------

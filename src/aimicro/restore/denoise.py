@@ -224,7 +224,8 @@ def tune_all(
     affine : bool
         As for `best_tuned`.
     workers : int
-        How many methods are tuned at the same time, each on a core.
+        Threads for the methods that compute without Python's lock; the others are tuned one by
+        one beside them.
 
     Returns
     -------
@@ -259,13 +260,11 @@ def tune_all(
             images, truths, name, data_range=data_range, noise=noise, affine=affine
         )
 
+    keys = {((name, way) if noises else name): (name, ways[way]) for name in names for way in ways}
     return in_parallel(
-        {
-            (name, way) if noises else name: job(name, noise)
-            for name in names
-            for way, noise in ways.items()
-        },
+        {key: job(*pair) for key, pair in keys.items()},
         workers,
+        alone=[key for key, (name, _) in keys.items() if not METHODS[name].threads],
     )
 
 

@@ -114,6 +114,8 @@ class Method:
         Between which strengths `best_tuned` searches, in that unit.
     discrete : bool
         Whether the strength is a whole number.
+    threads : bool
+        Whether it computes without Python's lock, so that two run at the same time as fast as one.
     """
 
     function: Callable[[Image, float], Image]
@@ -121,17 +123,20 @@ class Method:
     unit: str
     bounds: tuple[float, float]
     discrete: bool = False
+    threads: bool = False
 
 
 # A new method is an entry here: everything else follows from it.
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "gaussian": Method(_gaussian, "sigma", "px", (0.2, 10.0)),
-        "median": Method(_median, "radius", "px", (1, 8), discrete=True),
+        "median": Method(_median, "radius", "px", (1, 8), discrete=True, threads=True),
         "bilateral": Method(_bilateral, "spatial sigma", "px", (0.3, 5.0)),
         "wavelet": Method(_wavelet, "assumed noise", "noise sd", (0.1, 20.0)),
         "total_variation": Method(_total_variation, "weight", "noise sd", (0.05, 20.0)),
-        "nonlocal_means": Method(_nonlocal_means, "assumed noise", "noise sd", (0.3, 20.0)),
+        "nonlocal_means": Method(
+            _nonlocal_means, "assumed noise", "noise sd", (0.3, 20.0), threads=True
+        ),
     }
 )
 

@@ -1,7 +1,7 @@
 """The search for the best strength of a classical method, on images whose truth is known."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -129,9 +129,15 @@ class Tunings(dict[Any, Tuned]):
         return scores
 
 
-def in_parallel(jobs: Mapping[Any, Callable[[], Tuned]], workers: int) -> Tunings:
-    """Do jobs on several cores: the filters let go of Python's lock while they compute."""
+def in_parallel(
+    jobs: Mapping[Any, Callable[[], Tuned]], workers: int, alone: Collection[Any] = ()
+) -> Tunings:
+    """Do jobs in threads, but those `alone` one after another beside them.
+
+    Threads that wait for Python's lock all the time are slower together than one by one.
+    """
     checks.whole("workers", workers, low=1, hint="Give the number of cores to use.")
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        tuned = pool.map(lambda job: job(), jobs.values())
-        return Tunings(zip(jobs, tuned, strict=True))
+        threads = {key: pool.submit(job) for key, job in jobs.items() if key not in alone}
+        done = {key: jobs[key]() for key in alone}
+        return Tunings((key, done[key] if key in done else threads[key].result()) for key in jobs)
