@@ -1,4 +1,4 @@
-"""What a segmentation score asks of its images: two of one shape, and thresholds of an overlap."""
+"""Checks of segmentation scores: two images of one shape, and thresholds of an overlap."""
 
 from collections.abc import Sequence
 from typing import TypeAlias, TypeVar

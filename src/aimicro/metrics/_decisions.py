@@ -1,4 +1,4 @@
-"""What decisions and their probabilities have to be: arrays of any shape, an entry for each."""
+"""Checks of decisions and their probabilities: arrays of any shape, an entry for each."""
 
 from typing import Any, TypeAlias
 

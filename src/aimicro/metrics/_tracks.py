@@ -1,4 +1,4 @@
-"""What a tracking has to be, so that a mistake gets a name, not a number."""
+"""Checks of tracks, so that a mistake gets a name, not a number."""
 
 import operator
 from collections.abc import Iterable, Sequence

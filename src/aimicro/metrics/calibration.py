@@ -21,7 +21,7 @@ from aimicro.metrics._decisions import Floats
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    r"""What was said against what was so, in bins of what was said.
+    r"""Predicted against observed frequency, in bins of the predicted probability.
 
     Attributes
     ----------
@@ -75,9 +75,9 @@ def reliability(truth: npt.ArrayLike, probability: npt.ArrayLike, *, bins: int =
     Parameters
     ----------
     truth : array_like of bool or of 0 and 1, any shape
-        What is so: nucleus or not.
+        True answers: nucleus or not.
     probability : array_like, same shape
-        What the model says for "true", from 0 to 1.
+        Predicted probability of "true", from 0 to 1.
     bins : int, default 10
         How many bins of equal width. A bin contains its lower edge, the last one both.
 
@@ -128,16 +128,16 @@ def reliability(truth: npt.ArrayLike, probability: npt.ArrayLike, *, bins: int =
 def expected_calibration_error(
     truth: npt.ArrayLike, probability: npt.ArrayLike, *, bins: int = 10
 ) -> float:
-    r"""Mean distance between what a model says and what is so.
+    r"""Mean distance between predicted and observed frequency.
 
     .. math:: \mathrm{ECE} = \sum_b \frac{n_b}{N}\,|\mathrm{obs}(b) - \mathrm{conf}(b)|
 
     Parameters
     ----------
     truth : array_like of bool or of 0 and 1, any shape
-        What is so.
+        True answers.
     probability : array_like, same shape
-        What the model says for "true", from 0 to 1.
+        Predicted probability of "true", from 0 to 1.
     bins : int, default 10
         How many bins of equal width.
 
@@ -174,16 +174,16 @@ def expected_calibration_error(
 
 
 def brier_score(truth: npt.ArrayLike, probability: npt.ArrayLike) -> float:
-    r"""Mean squared distance of the probability from what came true.
+    r"""Mean squared distance of the probability from the true answer.
 
     .. math:: \mathrm{BS} = \frac{1}{N} \sum_i (p_i - t_i)^2
 
     Parameters
     ----------
     truth : array_like of bool or of 0 and 1, any shape
-        What is so.
+        True answers.
     probability : array_like, same shape
-        What the model says for "true", from 0 to 1.
+        Predicted probability of "true", from 0 to 1.
 
     Returns
     -------
@@ -227,9 +227,9 @@ def fit_temperature(truth: npt.ArrayLike, logits: npt.ArrayLike) -> float:
     Parameters
     ----------
     truth : array_like of bool or int, any shape
-        What is so: true or false; with a class axis in `logits`, the number of the class.
+        True answers: true or false; with a class axis in `logits`, the number of the class.
     logits : array_like, shape of `truth`, or the same with the classes as its first axis
-        What the network gives before the sigmoid (without a class axis) or the softmax (with it).
+        Output of the network before the sigmoid (without a class axis) or the softmax (with it).
         Take validation images: neither those of the training, where the network knows the answers,
         nor those of the test.
 

@@ -7,7 +7,7 @@ nearest one of the other; the scores here sum up these distances, from the truth
 prediction.
 
 The truth is always the first argument. Without a `spacing` lengths are in pixels; with one they
-are in its unit. What a score is where a mask is empty stands in the table of `aimicro.metrics`.
+are in its unit. The table of `aimicro.metrics` tells what a score is where a mask is empty.
 A mask without any background has no border but that of the image, and is refused.
 
 Used in chapter 10, *Overlap and distance*.
@@ -45,16 +45,16 @@ def hausdorff(
     Parameters
     ----------
     truth : array_like of bool, (Y, X) or (Z, Y, X)
-        What is there; 0 and 1 will do.
+        True mask; 0 and 1 will do.
     prediction : array_like of bool, same shape
-        What was found.
+        Predicted mask.
     percentile : float
         100 for the maximum, 95 for HD95. The percentile is taken in each direction, and the
         larger one returned; that of both together would be another number.
     spacing : float or sequence of float, optional
         Length of a pixel along each axis, ``[z,] y, x``, in µm for example.
     empty : float
-        What it is where both masks are empty.
+        Value where both masks are empty.
 
     Returns
     -------
@@ -108,16 +108,16 @@ def average_surface_distance(
     Parameters
     ----------
     truth : array_like of bool, (Y, X) or (Z, Y, X)
-        What is there; 0 and 1 will do.
+        True mask; 0 and 1 will do.
     prediction : array_like of bool, same shape
-        What was found.
+        Predicted mask.
     symmetric : {"pooled", "mean"}
         "pooled" for ASSD, in which the longer border weighs more; "mean" for MASD, in which both
         directions weigh the same.
     spacing : float or sequence of float, optional
         Length of a pixel along each axis, ``[z,] y, x``, in µm for example.
     empty : float
-        What it is where both masks are empty.
+        Value where both masks are empty.
 
     Returns
     -------
@@ -172,16 +172,16 @@ def surface_dice(
     Parameters
     ----------
     truth : array_like of bool, (Y, X) or (Z, Y, X)
-        What is there; 0 and 1 will do.
+        True mask; 0 and 1 will do.
     prediction : array_like of bool, same shape
-        What was found.
+        Predicted mask.
     tolerance : float
         :math:`\tau`, in the unit of `spacing`, or in pixels. It has no default: take what two
         people differ by who draw the same outline.
     spacing : float or sequence of float, optional
         Length of a pixel along each axis, ``[z,] y, x``, in µm for example.
     empty : float
-        What it is where both masks are empty.
+        Value where both masks are empty.
 
     Returns
     -------
@@ -237,16 +237,16 @@ def boundary_iou(
     Parameters
     ----------
     truth : array_like of bool, (Y, X) or (Z, Y, X)
-        What is there; 0 and 1 will do.
+        True mask; 0 and 1 will do.
     prediction : array_like of bool, same shape
-        What was found.
+        Predicted mask.
     width : float
         Width *w* of the bands, in the unit of `spacing`, or in pixels: 1 pixel for the border
         alone. If all objects are thinner than that, it is the same as `iou`.
     spacing : float or sequence of float, optional
         Length of a pixel along each axis, ``[z,] y, x``, in µm for example.
     empty : float
-        What it is where both masks are empty.
+        Value where both masks are empty.
 
     Returns
     -------

@@ -18,7 +18,7 @@ from aimicro.metrics._decisions import Floats
 
 
 class Uncertainty(NamedTuple):
-    r"""What several predictions of the same thing say together, in bits where it is an entropy.
+    r"""Uncertainty of several predictions of the same decisions; entropies are in bits.
 
     Attributes
     ----------
@@ -31,6 +31,10 @@ class Uncertainty(NamedTuple):
         blurred edge.
     mutual_information : ndarray of float64
         The rest: doubt because they disagree, as on something that none has seen before.
+
+    Notes
+    -----
+    Used in chapter 10, *How sure is the model*.
     """
 
     mean: Floats
@@ -101,7 +105,7 @@ def uncertainty(probabilities: npt.ArrayLike) -> Uncertainty:
 
 @dataclass(frozen=True, eq=False)
 class RiskCoverage:
-    """What is left of the error if the most uncertain decisions are handed to somebody else.
+    """Error that is left if the most uncertain decisions are handed to somebody else.
 
     Attributes
     ----------

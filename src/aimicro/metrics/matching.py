@@ -65,6 +65,10 @@ class Matching:
         Ids of predictions without a partner.
     empty : float
         Value of a score where neither image has an object.
+
+    Notes
+    -----
+    Used in chapter 10, *Matching and average precision*.
     """
 
     threshold: float

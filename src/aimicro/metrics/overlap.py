@@ -1,12 +1,12 @@
 r"""How much of a mask is right, pixel by pixel.
 
-Two masks sort the pixels into four heaps: true positives TP (in both), false positives FP (in the
+Two masks sort the pixels into four groups: true positives TP (in both), false positives FP (in the
 prediction only), false negatives FN (in the truth only) and true negatives TN (in neither). All
 scores here but `centreline_dice` are a formula of these four counts. They see neither where a
 pixel lies nor to which object it belongs.
 
-The truth is always the first argument. What a score is where a mask is empty stands in the table
-of `aimicro.metrics`; the argument `empty` changes it where both are.
+The truth is always the first argument. The table of `aimicro.metrics` tells what a score is where a
+mask is empty; the argument `empty` changes it where both are.
 
 Used in chapter 10, *Overlap and distance*.
 """
@@ -172,9 +172,9 @@ def confusion(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> Confusion:
     Parameters
     ----------
     truth : array_like of bool, (Y, X) or (Z, Y, X)
-        What is there; 0 and 1 will do.
+        True mask; 0 and 1 will do.
     prediction : array_like of bool, same shape
-        What was found.
+        Predicted mask.
 
     Returns
     -------
@@ -209,11 +209,11 @@ def iou(truth: npt.ArrayLike, prediction: npt.ArrayLike, *, empty: float = 1.0) 
     Parameters
     ----------
     truth : array_like of bool, (Y, X) or (Z, Y, X)
-        What is there; 0 and 1 will do.
+        True mask; 0 and 1 will do.
     prediction : array_like of bool, same shape
-        What was found.
+        Predicted mask.
     empty : float
-        What it is where both masks are empty.
+        Value where both masks are empty.
 
     Returns
     -------
@@ -248,11 +248,11 @@ def dice(truth: npt.ArrayLike, prediction: npt.ArrayLike, *, empty: float = 1.0)
     Parameters
     ----------
     truth : array_like of bool, (Y, X) or (Z, Y, X)
-        What is there; 0 and 1 will do.
+        True mask; 0 and 1 will do.
     prediction : array_like of bool, same shape
-        What was found.
+        Predicted mask.
     empty : float
-        What it is where both masks are empty.
+        Value where both masks are empty.
 
     Returns
     -------
@@ -290,11 +290,11 @@ def centreline_dice(
     Parameters
     ----------
     truth : array_like of bool, (Y, X) or (Z, Y, X)
-        What is there; 0 and 1 will do. Filaments, vessels, neurites.
+        True mask; 0 and 1 will do. Filaments, vessels, neurites.
     prediction : array_like of bool, same shape
-        What was found.
+        Predicted mask.
     empty : float
-        What it is where both masks are empty.
+        Value where both masks are empty.
 
     Returns
     -------

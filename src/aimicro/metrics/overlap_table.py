@@ -35,6 +35,10 @@ class OverlapTable:
         For every pair, where its objects stand in the two lists of ids; sorted.
     shared : ndarray of int
         For every pair, the pixels that lie in both.
+
+    Notes
+    -----
+    Used in chapter 10, *Matching and average precision*.
     """
 
     truth_ids: Integers
@@ -143,6 +147,10 @@ def best_pairs(table: OverlapTable, scores: Scores, thresholds: Scores) -> Itera
     ------
     ndarray of int
         For each threshold, where the matches stand in the table.
+
+    Notes
+    -----
+    Used in chapter 10, *Matching and average precision*.
     """
     for threshold in thresholds:
         reach = scores >= threshold - _ROUNDING

@@ -32,6 +32,10 @@ class AffineFit(NamedTuple):
         Units of the truth per unit of the image.
     offset : float
         Units of the truth.
+
+    Notes
+    -----
+    Used in chapter 6, *Denoising*.
     """
 
     image: npt.NDArray[np.float32]
@@ -47,9 +51,9 @@ def mse(truth: npt.ArrayLike, image: npt.ArrayLike) -> float:
     Parameters
     ----------
     truth : array_like, (Y, X) or (Z, Y, X)
-        What should have come out; integers and floats of any width, any intensity unit.
+        True image; integers and floats of any width, any intensity unit.
     image : array_like, same shape and unit as `truth`
-        What did come out.
+        Restored image.
 
     Returns
     -------
@@ -89,9 +93,9 @@ def nrmse(
     Parameters
     ----------
     truth : array_like, (Y, X) or (Z, Y, X)
-        What should have come out; any intensity unit. The error is divided by its size.
+        True image; any intensity unit. The error is divided by its size.
     image : array_like, same shape and unit as `truth`
-        What did come out.
+        Restored image.
     normalization : {"euclidean", "min-max", "mean"}
         The divisor *d*: the root mean square of the truth, its range, or its mean. Papers use
         all three, so say which one when you report a value.
@@ -140,9 +144,9 @@ def psnr(truth: npt.ArrayLike, image: npt.ArrayLike, *, data_range: float) -> fl
     Parameters
     ----------
     truth : array_like, (Y, X) or (Z, Y, X)
-        What should have come out; any intensity unit.
+        True image; any intensity unit.
     image : array_like, same shape and unit as `truth`
-        What did come out.
+        Restored image.
     data_range : float
         *L*, the span of intensities that counts as full scale, in the unit of the images: 255
         for 8-bit images, the peak of the truth for a simulation. It has no default because it
@@ -184,10 +188,10 @@ def mean_psnr(
     Parameters
     ----------
     truths : array_like, (Y, X) or (Z, Y, X), or list of them
-        What should have come out. A list or tuple holds many images, which may differ in shape; an
+        True images. A list or tuple holds many images, which may differ in shape; an
         array is always one, so pass a stack of 2D images as ``list(stack)``.
     images : array_like, or list of them
-        What did come out, one for each truth.
+        Restored images, one for each truth.
     data_range : float
         Span of intensities that counts as full scale, as for `psnr`.
     affine : bool
@@ -235,9 +239,9 @@ def ssim(truth: npt.ArrayLike, image: npt.ArrayLike, *, data_range: float) -> fl
     Parameters
     ----------
     truth : array_like, (Y, X) or (Z, Y, X), at least 11 pixels along every axis
-        What should have come out; any intensity unit.
+        True image; any intensity unit.
     image : array_like, same shape and unit as `truth`
-        What did come out.
+        Restored image.
     data_range : float
         *L*, the span of intensities that counts as full scale, as for `psnr`. A large one makes
         the constants large and every image similar.
@@ -305,9 +309,9 @@ def affine_fit(truth: npt.ArrayLike, image: npt.ArrayLike) -> AffineFit:
     Parameters
     ----------
     truth : array_like, (Y, X) or (Z, Y, X)
-        What should have come out; any intensity unit.
+        True image; any intensity unit.
     image : array_like, same shape as `truth`
-        What did come out, in any other unit. A constant image has nothing to scale: it gets
+        Restored image, in any other unit. A constant image has nothing to scale: it gets
         gain 0 and the mean of the truth as its offset.
 
     Returns

@@ -22,6 +22,10 @@ class SplitsAndMerges(NamedTuple):
         Ids of predictions that hold more than one truth.
     parts : ndarray of int
         Ids of the truths that they hold.
+
+    Notes
+    -----
+    Used in chapter 10, *Matching and average precision*.
     """
 
     split: Integers

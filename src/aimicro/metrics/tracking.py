@@ -1,8 +1,8 @@
 """How far a tracking is from the truth: our movies, handed to the package traccuracy.
 
 Tracks are a graph: a node is a cell in one frame, an edge leads to the same cell, or to its
-daughter, in a later frame. What is here turns label images with a lineage, or points, into such
-graphs, checks them, and gathers what traccuracy says of them. It comes with
+daughter, in a later frame. This module turns label images with a lineage, or points, into
+such graphs, checks them, and gathers the scores of traccuracy. It comes with
 ``pip install 'aimicro[tracking]'`` and is imported when the first score is asked for.
 """
 
@@ -34,7 +34,12 @@ _one_at_a_time = threading.Lock()  # warnings and stderr belong to all threads
 
 
 class TrackingScores(NamedTuple):
-    """What there is to say about a tracking; no single number says it all."""
+    """All scores of a tracking; no single number says it all.
+
+    Notes
+    -----
+    Used in chapter 10, *Tracking*.
+    """
 
     tra: float
     """1 minus the cost of correcting all, relative to that of drawing the truth from nothing."""

@@ -1,4 +1,4 @@
-"""What a point spread function has to be, so that a deconvolved image is where it was."""
+"""Checks of a point spread function, so that a deconvolved image is where it was."""
 
 import math
 

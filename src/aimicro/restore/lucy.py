@@ -109,7 +109,7 @@ def richardson_lucy(
 
 
 def estimates_of(data: Image, psf: Image, background: float, accelerated: bool) -> Iterator[Image]:
-    """What each iteration of Richardson and Lucy estimates, without end."""
+    """The estimate after each iteration of Richardson and Lucy, without end."""
     light = check_light(data, background)
     field = tuple(slice(0, side) for side in data.shape)
     # The transform is periodic: what does not fit behind the image lies before it.

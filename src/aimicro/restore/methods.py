@@ -116,6 +116,10 @@ class Method:
         Whether the strength is a whole number.
     threads : bool
         Whether it computes without Python's lock, so that two run at the same time as fast as one.
+
+    Notes
+    -----
+    Used in chapter 6, *Denoising*.
     """
 
     function: Callable[[Image, float], Image]

@@ -33,6 +33,10 @@ class Tuned:
         Whether the best strength is the first or last that was allowed, so that one beyond could
         be better. A denoiser has no such doubt at the weak end, because 0 is tried too; nor has
         the number of iterations.
+
+    Notes
+    -----
+    Used in chapter 6, *Denoising* and *Deconvolution*, and appendix A.
     """
 
     method: str
@@ -110,6 +114,10 @@ class Tunings(dict[Any, Tuned]):
     """Several methods, each at its best strength, by the name of the method.
 
     Where they were tried with several noise models, the keys are pairs ``(method, noise)``.
+
+    Notes
+    -----
+    Used in chapter 6, *Denoising*, and appendix A.
     """
 
     @property
