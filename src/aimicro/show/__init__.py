@@ -4,6 +4,7 @@ Every function returns a `Figure`, which a notebook shows when it is the last li
 """
 
 from aimicro.show.charts import chart, use_style
+from aimicro.show.curves import curves, training
 from aimicro.show.figure import Figure
 from aimicro.show.panels import Panels, panels
 from aimicro.show.quiz import quiz
@@ -15,9 +16,11 @@ __all__ = [
     "Panels",
     "Scoreboard",
     "chart",
+    "curves",
     "panels",
     "quiz",
     "scoreboard",
     "slider",
+    "training",
     "use_style",
 ]
