@@ -56,7 +56,7 @@ def test_twins_have_the_shapes_of_the_real_images(real, monkeypatch):
         for image, truth in zip(load().images, load().truth, strict=True):
             assert image.shape == truth.shape
     shapes = data.nuclei(1).images[0].shape, data.denoising_pairs().images[0].shape
-    assert shapes == (twins.nuclei(0)[0].shape, twins.denoising_pair(0)[0].shape)
+    assert shapes == (twins.nuclei(90)[0].shape, twins.denoising_pair(0)[0].shape)
     assert data.bead().images[0].shape[0] == len(twins.bead())
     cells, labels = twins.epidermis()
     assert (cells.shape[1], labels.shape) == (5, data.epidermis().labels.shape)

@@ -25,6 +25,7 @@ FIELDS = (
     "I15_s5_w11265571E-AA95-4E58-82CF-A75E3F240956",
     "J20_s5_w15709AA91-01B9-4959-963A-9D1D574D12E4",
 )
+CROWDS = (90, 120, 140, 110, 100, 130, 160, 150)  # nuclei in the twin of each field
 CHANNELS = {"nuclei": "BPAE_B", "actin": "BPAE_G", "mitochondria": "BPAE_R"}
 
 
@@ -192,7 +193,7 @@ def nuclei(n: int = 8, *, min_pixels: int = 25) -> Collection:
     try:
         pairs, simulated = [_outlined(name) for name in FIELDS[:n]], False
     except DataUnavailableError:
-        pairs, simulated = [twins.nuclei(seed) for seed in range(n)], True
+        pairs, simulated = [twins.nuclei(crowd) for crowd in CROWDS[:n]], True
     return Collection(
         images=tuple(image for image, _ in pairs),
         truth=tuple(_without_crumbs(labels, least) for _, labels in pairs),
