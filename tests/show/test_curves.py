@@ -64,6 +64,15 @@ def test_a_curve_alone_needs_no_legend():
     assert "U-Net" not in texts(show.curves([1, 2], {"U-Net": [1, 2]}, **LABELS))
 
 
+def test_names_stand_beside_their_points_or_nowhere():
+    lines = {"Widefield": ([2], [40]), "STED": ([200], [600])}
+    given = {"points": list(lines), "log": "xy", **LABELS}
+    beside = svg(show.curves(None, lines, names_at="beside", **given))
+    places = [t for t in beside.find_all("text") if t.get_text(strip=True) in lines]
+    assert len(places) == 2
+    assert not set(lines) & set(texts(show.curves(None, lines, names_at="nowhere", **given)))
+
+
 def test_charts_side_by_side_share_the_axis_unless_each_has_a_label():
     lines = {"loss": {"a": [1, 2]}, "Dice": {"a": [0.1, 0.2]}}
     x = [1, 2]
@@ -128,6 +137,7 @@ def test_the_same_numbers_give_the_same_chart_whatever_the_style_before():
         ({"x": None}, "Expected x for 'a', got None"),
         ({"lines": {"a": [1, np.inf]}}, "Expected finite numbers for 'a'"),
         ({"log": "x", "x": [0, 1]}, "above 0 on the logarithmic x axis, got 0 in 'a'"),
+        ({"names_at": "below"}, "Expected names_at as one of above, beside, nowhere"),
         ({"log": "yes"}, "Expected log as"),
         ({"reference": "Truth"}, "Expected the name of a curve as one of a"),
         ({"points": ["b"]}, "Expected the name of a curve as one of a"),

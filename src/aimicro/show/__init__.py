@@ -7,6 +7,7 @@ from aimicro.show.charts import chart, use_style
 from aimicro.show.compare import compare, slider_of
 from aimicro.show.curves import curves, training
 from aimicro.show.figure import Figure
+from aimicro.show.heatmap import heatmap
 from aimicro.show.outlines import matches
 from aimicro.show.panels import Panels, panels
 from aimicro.show.quiz import quiz
@@ -20,6 +21,7 @@ __all__ = [
     "chart",
     "compare",
     "curves",
+    "heatmap",
     "matches",
     "panels",
     "quiz",

@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import matplotlib
 import numpy as np
@@ -55,7 +55,7 @@ def curves(
     y_ticks: Sequence[float] | None = None,
     x_limits: Pair | None = None,
     y_limits: Pair | Sequence[Pair] | None = None,
-    legend: bool = True,
+    names_at: Literal["above", "beside", "nowhere"] = "above",
     height: float = 2.6,
 ) -> Figure:
     """Draw curves, in one chart or in several side by side.
@@ -91,8 +91,9 @@ def curves(
         Values written at the axes. By default all positions of x if they are few.
     x_limits, y_limits : (float or None, float or None), optional
         Ends of an axis; for y also one pair a chart.
-    legend : bool
-        Whether the names stand above the charts, where there are two or more.
+    names_at : "above", "beside" or "nowhere"
+        Where the names stand: above the charts, if there are two or more; or beside the first
+        point of each curve.
     height : float
         Height in inches, without the legend; the width fits a phone.
 
@@ -126,6 +127,7 @@ def curves(
     """
     if log not in ("", "x", "y", "xy"):
         raise ValueError(f"Expected log as '', 'x', 'y' or 'xy', got {log!r}.")
+    checks.one_of("names_at", names_at, ("above", "beside", "nowhere"))
     groups = _groups(x, lines)
     names = list(dict.fromkeys(curve.name for group in groups.values() for curve in group))
     _check_names(names, [*points, *(bands or {}), *([reference] if reference else [])])
@@ -142,10 +144,7 @@ def curves(
             _marks(ax, hline, vline, span)
             for curve in group:
                 style = _style(curve, names, points, reference)
-                if bands and curve.name in bands:
-                    low, high = (np.asarray(end, float) for end in bands[curve.name])
-                    ax.fill_between(curve.x, low, high, color=style["color"], alpha=0.2, lw=0)
-                ax.plot(curve.x, curve.y, label=curve.name, **style)
+                _draw(ax, curve, style, (bands or {}).get(curve.name), names_at == "beside")
             _scales(ax, group, log, x_ticks, y_ticks)
             if x_limits is not None:
                 ax.set_xlim(*x_limits)
@@ -154,7 +153,7 @@ def curves(
         for ax, pair in zip(axes, _pairs(y_limits, len(axes)), strict=True):
             if pair is not None:
                 ax.set_ylim(*pair)
-        rows = _legend(fig, axes) if legend else 0
+        rows = _legend(fig, axes) if names_at == "above" else 0
         fig.set_size_inches(WIDTH_IN, height + 0.25 * rows)
         return chart(fig, alt=alt, caption=caption)
 
@@ -287,6 +286,23 @@ def _check_positive(groups: Mapping[str, Sequence[_Curve]], log: str) -> None:
                     f"Expected values above 0 on the logarithmic {axis} axis, got "
                     f"{np.nanmin(values):g} in {curve.name!r}. Leave log={axis!r} out."
                 )
+
+
+def _draw(
+    ax: Axes,
+    curve: _Curve,
+    style: dict[str, Any],
+    band: tuple[ArrayLike, ArrayLike] | None,
+    named: bool,
+) -> None:
+    """Draw a curve, with its uncertainty behind it, and its name beside it."""
+    if band is not None:
+        low, high = (np.asarray(end, dtype=float) for end in band)
+        ax.fill_between(curve.x, low, high, color=style["color"], alpha=0.2, lw=0)
+    ax.plot(curve.x, curve.y, label=curve.name, **style)
+    if named:
+        start = (float(curve.x[0]), float(curve.y[0]))
+        ax.annotate(curve.name, start, xytext=(0, 8), textcoords="offset points", ha="center")
 
 
 def _style(
