@@ -63,6 +63,11 @@ def test_twins_have_the_shapes_of_the_real_images(real, monkeypatch):
     assert data.epidermis().cells.shape == (4728, 5)
 
 
+def test_a_twin_can_be_crowded(without):
+    sparse, crowded = data.nuclei(1), data.nuclei(1, crowded_twin=True)
+    assert sparse.truth[0].max() < 100 < crowded.truth[0].max()
+
+
 def test_crumbs_are_left_out_unless_they_are_asked_for(real):
     clean, all_pieces = data.nuclei(2), data.nuclei(2, min_pixels=0)
     for labels, pieces in zip(clean.truth, all_pieces.truth, strict=True):

@@ -14,7 +14,20 @@ Pair = tuple[NDArray[Any], NDArray[Any]]
 def nuclei(n: int) -> Pair:
     """Return a widefield picture of n unevenly stained nuclei in counts, and their labels."""
     sharp, labels = simulate.nuclei((520, 696), n=n, radius_um=8.5, rng=n, pixel_size_um=0.65)
-    rng = np.random.default_rng(n)
+    return _stained(sharp, labels, np.random.default_rng(n))
+
+
+def crowded_nuclei(seed: int) -> Pair:
+    """Return the same of 170 large, oblong nuclei."""
+    rng = np.random.default_rng(seed)
+    sharp, labels = simulate.nuclei(
+        (520, 696), n=170, radius_um=9, rng=rng, pixel_size_um=(0.85, 0.55)
+    )
+    return _stained(sharp, labels, rng)
+
+
+def _stained(sharp: NDArray[Any], labels: NDArray[Any], rng: np.random.Generator) -> Pair:
+    """Return nuclei as a camera sees them, each with its own amount of dye."""
     dye = rng.lognormal(0, 0.5, labels.max() + 1)[labels]
     photons = 20 * ndimage.gaussian_filter(sharp * dye, 2.5) + 4
     return 30 * rng.poisson(photons) + 120, labels
