@@ -1,5 +1,10 @@
-"""Real images for the book: fetched once by pinned address, checked, and never without a word."""
+"""Real images for the book: fetched once by pinned address, checked, and never without a word.
 
+A collection is a function that returns arrays: ``cells = data.nuclei()``. Where the files cannot
+be had, it returns a simulated twin, and says so when printed.
+"""
+
+from aimicro.data.collections import Collection, Movie, bead, denoising_pairs, epidermis, nuclei
 from aimicro.data.fetching import (
     DataMismatchError,
     DataSet,
@@ -8,4 +13,16 @@ from aimicro.data.fetching import (
     fetch,
 )
 
-__all__ = ["DataMismatchError", "DataSet", "DataUnavailableError", "about", "fetch"]
+__all__ = [
+    "Collection",
+    "DataMismatchError",
+    "DataSet",
+    "DataUnavailableError",
+    "Movie",
+    "about",
+    "bead",
+    "denoising_pairs",
+    "epidermis",
+    "fetch",
+    "nuclei",
+]

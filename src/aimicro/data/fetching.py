@@ -1,13 +1,15 @@
 """Real images for the book: fetched once by pinned address, checked, and never without a word.
 
-The files are listed in ``registry.tsv`` with size, SHA-256 and address. Nothing is downloaded on
-import, or when the folder named by the environment variable ``AIMICRO_DATA_DIR`` holds the file.
+The files are listed in ``registry.tsv`` with size, SHA-256 and address, and the collections are
+described in ``collections.toml``. Nothing is downloaded on import, or when the folder named by the
+environment variable ``AIMICRO_DATA_DIR`` holds the file.
 """
 
 import csv
 import difflib
 import logging
 import os
+import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,64 +59,6 @@ class DataSet:
     caution: str
 
 
-_DATA_SETS = {
-    "bbbc039_nuclei": DataSet(
-        title="Eight fields of U2OS nuclei, Hoechst, widefield 20x (images/, 520 x 696 pixels, "
-        "uint16), and nuclei outlined by experts (masks_png/): each connected piece of one value "
-        "in the first channel is a nucleus",
-        licence="CC0 1.0",
-        citation="Caicedo, Roth, Goodman, Becker, Karhohs, Broisin, Molnar, McQuin, Singh, Theis, "
-        "Carpenter: Evaluation of Deep Learning Strategies for Nucleus Segmentation in "
-        "Fluorescence Images. Cytometry Part A 95, 952-965 (2019), doi:10.1002/cyto.a.23863. "
-        "Image set BBBC039v1 of the Broad Bioimage Benchmark Collection",
-        doi="10.1002/cyto.a.23863",
-        url="https://github.com/DeepTrackAI/cell_counting_dataset",
-        caution="The files do not tell the pixel size. A few per cent of the outlined pieces are "
-        "smaller than 25 pixels: crumbs of the annotation, which many leave out, and say so.",
-    ),
-    "fmd_confocal_pairs": DataSet(
-        title="One field of fixed BPAE cells in three channels, confocal: one noisy frame (noisy/) "
-        "and the mean of 50 registered frames (gt/), 512 x 512 pixels, uint8",
-        licence="Not settled: the copy comes with Apache-2.0; the original deposit is said by "
-        "others who use it to be CC BY-SA 4.0",
-        citation="Zhang, Zhu, Nichols, Wang, Zhang, Smith, Howard: A Poisson-Gaussian Denoising "
-        "Dataset With Real Fluorescence Microscopy Images. CVPR 2019, pp. 11710-11718, "
-        "arXiv:1812.10366. Data: Mannam, Zhang, Howard: Fluorescence Microscopy Denoising (FMD) "
-        "dataset, University of Notre Dame, 2019, doi:10.7274/r0-ed2r-4052",
-        doi="10.7274/r0-ed2r-4052",
-        url="https://github.com/jason-lequyer/Noise2Fast",
-        caution="The licence could not be confirmed at the deposit itself: ask there before you "
-        "publish the images. The truth is a mean of 50 frames, and keeps about a seventh of the "
-        "noise of one. The files do not tell the pixel size.",
-    ),
-    "psf_bead_measured": DataSet(
-        title="One fluorescent bead, a measured point spread function: 61 planes of 128 x 128 "
-        "pixels, uint16",
-        licence="MIT",
-        citation="Test data of pyCUDAdecon, copyright 2019 Talley Lambert, "
-        "https://github.com/tlambert03/pycudadecon",
-        doi="",
-        url="https://github.com/tlambert03/pycudadecon",
-        caution="The file tells neither the pixel size, nor the objective, nor the wavelength, nor "
-        "the size of the bead. Compare shapes, not lengths. Light out of focus is missing, so the "
-        "microscope had a pinhole or a light sheet.",
-    ),
-    "tracking_mouse_epidermis": DataSet(
-        title="Epidermis of a mouse paw, filmed in the living animal: lineages of 4,728 detections "
-        "in 15 frames with 404 divisions, and labels of 5 frames of 256 x 256 pixels of them",
-        licence="Apache-2.0",
-        citation="Yamamoto, Cockburn, Greco, Kawaguchi: Probing the rules of cell coordination in "
-        "live tissues by interpretable machine learning based on graph neural networks. PLOS "
-        "Computational Biology 18, e1010477 (2022), doi:10.1371/journal.pcbi.1010477. The labels "
-        "were cropped for the examples of laptrack, https://github.com/yfukai/laptrack",
-        doi="10.1371/journal.pcbi.1010477",
-        url="https://github.com/NoneqPhysLivingMatterLab/cell_interaction_gnn",
-        caution="How far the lineages were corrected by hand was not checked. Eight divisions have "
-        "three daughters. Cells that the edge of the crop cuts have a label, but no track.",
-    ),
-}
-
-
 @dataclass(frozen=True)
 class _RemoteFile:
     name: str
@@ -150,9 +94,7 @@ def about(collection: str) -> DataSet:
     >>> about("fmd_confocal_pairs").doi
     '10.7274/r0-ed2r-4052'
     """
-    if collection not in _DATA_SETS:
-        raise _unknown("collection", collection, _DATA_SETS)
-    return _DATA_SETS[collection]
+    return _collections()[_known("collection", collection, _collections())]
 
 
 def fetch(name: str, *, progress: bool = False) -> Path:
@@ -188,9 +130,7 @@ def fetch(name: str, *, progress: bool = False) -> Path:
     Used in chapter 6, *Denoising*.
     """
     registry = _registry()
-    if name not in registry:
-        raise _unknown("file", name, registry)
-    file = registry[name]
+    file = registry[_known("file", name, registry)]
     folder = os.environ.get("AIMICRO_DATA_DIR")
     if folder and (local := Path(folder) / name).is_file():
         return _checked(local, file)
@@ -199,15 +139,27 @@ def fetch(name: str, *, progress: bool = False) -> Path:
 
 @cache
 def _registry() -> dict[str, _RemoteFile]:
-    text = resources.files("aimicro").joinpath("data/registry.tsv").read_text(encoding="utf-8")
-    rows = csv.DictReader(text.splitlines(), delimiter="\t")
+    rows = csv.DictReader(_text("registry.tsv").splitlines(), delimiter="\t")
     files = (_RemoteFile(r["name"], int(r["bytes"]), r["sha256"], r["url"]) for r in rows)
     return {file.name: file for file in files}
 
 
-def _unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
+@cache
+def _collections() -> dict[str, DataSet]:
+    tables = tomllib.loads(_text("collections.toml"))
+    return {name: DataSet(**table) for name, table in tables.items()}
+
+
+def _text(name: str) -> str:
+    return resources.files("aimicro.data").joinpath(name).read_text(encoding="utf-8")
+
+
+def _known(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return a name of the registry, or say which one is nearest."""
     nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)
-    return ValueError(
+    if name in nearest:
+        return name
+    raise ValueError(
         f"Expected the name of a {kind} in the registry, got {name!r}. "
         f"The nearest one is {nearest[0]!r}."
     )

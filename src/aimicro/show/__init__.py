@@ -4,7 +4,11 @@ Every function returns a `Figure`, which a notebook shows when it is the last li
 """
 
 from aimicro.show.charts import chart, use_style
+from aimicro.show.compare import compare, slider_of
+from aimicro.show.curves import curves, training
 from aimicro.show.figure import Figure
+from aimicro.show.heatmap import heatmap
+from aimicro.show.outlines import matches
 from aimicro.show.panels import Panels, panels
 from aimicro.show.quiz import quiz
 from aimicro.show.scoreboard import Scoreboard, scoreboard
@@ -15,9 +19,15 @@ __all__ = [
     "Panels",
     "Scoreboard",
     "chart",
+    "compare",
+    "curves",
+    "heatmap",
+    "matches",
     "panels",
     "quiz",
     "scoreboard",
     "slider",
+    "slider_of",
+    "training",
     "use_style",
 ]

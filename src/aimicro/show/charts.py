@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import escape
 from importlib.resources import as_file, files
 from io import BytesIO, StringIO
@@ -21,10 +23,23 @@ _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 def use_style() -> None:
     """Draw the charts that follow in the style of the book.
 
+    The functions of this room need it not; it is for charts of your own, given to `chart`.
+
+    Notes
+    -----
     Used in every chapter with charts.
     """
     with as_file(files("aimicro.show").joinpath("aimicro.mplstyle")) as path:
         plt.style.use(path)
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw in the style of the book, and leave Matplotlib as it was."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a chart must not depend on the cells before
+        use_style()
+        yield
 
 
 def chart(fig: matplotlib.figure.Figure, *, alt: str, caption: str = "") -> Figure:

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from aimicro import checks
+
 T = TypeVar("T")
 MOST_IMAGES = 26  # one letter each
 
@@ -41,47 +43,26 @@ def checked_columns(columns: int | None, count: int) -> int:
     """Return the number of panels in a row; by default at most four, in even rows."""
     if columns is None:
         return count if count <= 4 else min(4, (count + 1) // 2)
-    if columns < 1:
-        raise ValueError(
-            f"Expected columns of at least 1, got {columns}. Leave it out for even rows."
-        )
-    return columns
+    return checks.whole("columns", columns, low=1, hint="Leave it out for even rows.")
 
 
 def checked_images(images: Sequence[ArrayLike]) -> list[NDArray[Any]]:
     """Return the images as arrays that can be drawn."""
-    data = [np.asarray(image) for image in images]
-    if not 1 <= len(data) <= MOST_IMAGES:
+    if not 1 <= len(images) <= MOST_IMAGES:
         raise ValueError(
-            f"Expected 1 to {MOST_IMAGES} images, got {len(data)}. Pass a list of 2-D arrays."
+            f"Expected 1 to {MOST_IMAGES} images, got {len(images)}. Pass a list of 2-D arrays."
         )
-    for k, image in enumerate(data):
-        if image.ndim != 2 or not image.size:
-            raise ValueError(
-                f"Expected images of shape (Y, X), got {image.shape} at index {k}. "
-                "Take one slice or a projection."
-            )
-        if image.dtype.kind not in "buif":
-            raise TypeError(
-                f"Expected images of real numbers, got {image.dtype} at index {k}. "
-                "Convert them first, for example with numpy.abs."
-            )
-        if bad := int(np.count_nonzero(~np.isfinite(image))):
-            raise ValueError(
-                f"Expected finite images, got {bad} NaN or infinite pixels at index {k}. "
-                "Decide what they mean and replace them."
-            )
-    return data
+    hint = "Take one slice or a projection."
+    return [
+        checks.image(f"images[{k}]", image, ndim=2, hint=hint) for k, image in enumerate(images)
+    ]
 
 
 def checked_labels(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Return `labels` if they are whole numbers that fit an image."""
-    found = np.asarray(labels)
-    if found.dtype.kind not in "iu" or found.shape != shape or found.min() < 0:
-        raise ValueError(
-            f"Expected labels of shape {shape}, whole numbers from 0 (background), got "
-            f"{found.dtype} of shape {found.shape}. Label the objects of a mask first."
-        )
+    found = checks.labels("labels", labels, ndim=2)
+    if found.shape != shape:
+        raise ValueError(f"Expected labels of shape {shape}, got {found.shape}. Crop both alike.")
     return found.astype(np.int64)
 
 
@@ -110,10 +91,5 @@ def checked_spacing(pixel_size_um: float | tuple[float, float] | None) -> tuple[
     """Return the pixel size in (y, x) order; (1, 1) where it is not known."""
     if pixel_size_um is None:
         return 1.0, 1.0
-    sizes = np.atleast_1d(np.asarray(pixel_size_um, dtype=np.float64))
-    if sizes.shape not in ((1,), (2,)) or not (np.isfinite(sizes) & (sizes > 0)).all():
-        raise ValueError(
-            f"Expected pixel_size_um to be positive, a number or (y, x), got {pixel_size_um}. "
-            "Pass micrometres."
-        )
-    return float(sizes[0]), float(sizes[-1])
+    y, x = checks.per_axis("pixel_size_um", pixel_size_um, 2, unit="µm")
+    return y, x

@@ -13,7 +13,7 @@ from typing import Any
 class Figure:
     """One figure of the book, drawn by every notebook front end without a kernel.
 
-    Parameters
+    Attributes
     ----------
     body : str
         What stands inside the `<figure>`, as HTML.

@@ -19,12 +19,14 @@ WIDEST_PIXELATED = 160
 class Picture:
     """An image and how it is drawn.
 
-    Parameters
+    Attributes
     ----------
     image : ndarray, shape (Y, X)
         The data.
-    cmap, limits
-        As `aimicro.show.pixels` has checked them.
+    cmap : str
+        One of the colour maps that `aimicro.show.pixels` allows.
+    limits : (float, float) or None
+        Values drawn with the first and the last colour; None for labels.
     alt : str
         Text for readers who cannot see the image.
     spacing : (float, float)

@@ -27,6 +27,8 @@ def quiz(question: str, options: Sequence[tuple[str, bool, str]]) -> Figure:
     ValueError
         If there are fewer than two options, or none is right.
 
+    Notes
+    -----
     Used in every notebook, once.
     """
     rights = sum(right for _, right, _ in options)

@@ -48,6 +48,8 @@ def slider(
     ValueError
         If there are fewer than two frames, not as many values, or no frame at `start`.
 
+    Notes
+    -----
     Used in chapter 6, *Denoising*.
     """
     count = len(frames)
