@@ -12,10 +12,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
-import tifffile
 
 from aimicro.io.large import NoRoomError
 
@@ -71,7 +70,9 @@ def refusing(path: Path) -> Iterator[None]:
 
 
 def _one_line(path: Path, reason: str) -> str:
-    return " ".join(f"{path}: {reason}".splitlines())
+    # A name that is no UTF-8 could not be printed.
+    shown = str(path).encode(errors="backslashreplace").decode()
+    return " ".join(f"{shown}: {reason}".splitlines())
 
 
 def _reason(error: Exception) -> str:
@@ -140,7 +141,7 @@ def _next_directory(file: BinaryIO, byte_order: str, *, is_big: bool) -> int:
     return int(pointer.unpack(file.read(pointer.size))[0])
 
 
-def check_pixels_are_there(series: tifffile.TiffPageSeries) -> None:
+def check_pixels_are_there(series: Any) -> None:
     """Refuse missing or cut pixels, and sizes that no such file can hold, before decoding.
 
     tifffile fills a missing plane, strip or tile with zeros.

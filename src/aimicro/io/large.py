@@ -3,6 +3,7 @@
 A private part of :mod:`aimicro.io`, :mod:`aimicro.train` and :mod:`aimicro.predict`.
 """
 
+import errno
 import math
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ _PART = 2**18  # voxels that are computed with at a time
 
 
 class NoRoomError(OSError):
-    """A disk that is full: one line."""
+    """A disk that is full, or a folder that nothing may be written to: one line."""
 
 
 def is_large(shape: Sequence[int]) -> bool:
@@ -38,10 +39,11 @@ def zeros_on_disk(shape: Sequence[int], dtype: DTypeLike, folder: Path) -> NDArr
             _fill(file, n_bytes)
             return np.memmap(file, dtype, mode="r+", shape=tuple(shape))
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        advice = "Make room for them, or choose" if full else "Choose"
         raise NoRoomError(
             f"{folder}: Expected room for {n_bytes / 1e6:.3g} MB that are needed for a while, got: "
-            f"{error.strerror or error}. Make room for them, or choose another place for the "
-            "output."
+            f"{error.strerror or error}. {advice} another place for the output."
         ) from error
 
 

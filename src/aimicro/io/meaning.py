@@ -4,7 +4,8 @@ A private part of :mod:`aimicro.io`. What a file does not tell is left unknown o
 """
 
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,16 @@ AXES = "TZCYX"  # in the order of an ImageJ hyperstack
 NOTE = "written_axes"  # left by write_tiff, because both formats declare every axis there is
 _GUESS = str.maketrans("SIQ", "CZZ")  # what samples and unnamed pages most often are
 # As casefold() leaves them: it turns the micro sign into the Greek letter.
-_UM_PER_UNIT = {"pm": 1e-6, "å": 1e-4, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6, "inch": 25400.0}
-_UM_PER_UNIT |= dict.fromkeys(("μm", "um", "micron", "microns", "micrometer", "micrometre"), 1.0)
+_UM_PER_UNIT = {"pm": 1e-6, "å": 1e-4, "angstrom": 1e-4, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6}
+_UM_PER_UNIT |= dict.fromkeys(("μm", "μ", "um", "micron", "microns"), 1.0)
+_UM_PER_UNIT |= dict.fromkeys(("inch", "inches", "in"), 25400.0)
+_UM_PER_UNIT |= {
+    f"{prefix}{word}": um
+    for prefix, um in (("nano", 1e-3), ("micro", 1.0), ("milli", 1e3), ("centi", 1e4))
+    for word in ("meter", "meters", "metre", "metres")
+}
+_CENTIMETRES = 3  # in the tag ResolutionUnit; 2, inches, is what pictures for print have
+_NAMED = 3  # shapes that a message lists
 
 
 # ---- which image is it?
@@ -44,17 +53,23 @@ def opened(path: Path) -> Iterator[tuple[tifffile.TiffFile, ElementTree.Element 
                 xml = master.read_text(encoding="utf-8")
                 tif = stack.enter_context(tifffile.TiffFile(path, omexml=xml))
             ome = _ome_description(tif)
-        if ome is not None:
-            uuids = ome.iterfind(".//{*}TiffData/{*}UUID")
-            # A renamed file still calls itself by its old name, but keeps its UUID.
-            others = (uuid for uuid in uuids if uuid.text != ome.attrib.get("UUID"))
-            for name in sorted({other.attrib["FileName"] for other in others}):
-                check_directories(_part(path, name))
+        for part in parts_of_set(path, ome):
+            check_directories(part)
         yield tif, ome
 
 
 def _ome_description(tif: tifffile.TiffFile) -> ElementTree.Element | None:
     return ElementTree.fromstring(tif.ome_metadata) if tif.ome_metadata else None
+
+
+def parts_of_set(path: Path, ome: ElementTree.Element | None) -> list[Path]:
+    """Return the other files of a multi-file OME-TIFF."""
+    if ome is None:
+        return []
+    uuids = ome.iterfind(".//{*}TiffData/{*}UUID")
+    # A renamed file still calls itself by its old name, but keeps its UUID.
+    others = (uuid for uuid in uuids if uuid.text != ome.attrib.get("UUID"))
+    return [_part(path, name) for name in sorted({other.attrib["FileName"] for other in others})]
 
 
 def _part(path: Path, name: str) -> Path:
@@ -67,8 +82,36 @@ def _part(path: Path, name: str) -> Path:
     return part
 
 
-def only_series(tif: tifffile.TiffFile) -> tifffile.TiffPageSeries:
-    """Return the one image of the file, whose pyramid and thumbnails do not count."""
+class Frames:
+    """Pages of one shape and type, each of which the file calls an image of its own.
+
+    What read_tiff asks of a `tifffile.TiffPageSeries`, for files that are written frame by frame.
+    """
+
+    kind, dataoffset = "frames", None
+
+    def __init__(self, tif: tifffile.TiffFile) -> None:
+        self._tif, self.keyframe, self.dtype = tif, tif.pages.first, tif.series[0].dtype
+        self.shape = (len(tif.pages), *self.keyframe.shape)
+        self.axes = "I" + self.keyframe.axes
+        self.nbytes = math.prod(self.shape) * self.dtype.itemsize
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._tif.pages)
+
+    def asarray(self, out: Any = None) -> NDArray[Any]:
+        """Decode all of them."""
+        return np.asarray(self._tif.asarray(key=slice(None), out=out))
+
+
+Series = tifffile.TiffPageSeries | Frames
+
+
+def only_series(tif: tifffile.TiffFile, *, frames: bool = False) -> Series:
+    """Return the one image of the file, whose pyramid and thumbnails do not count.
+
+    With `frames`, images of one shape and type are the planes of one.
+    """
     if not tif.pages or not tif.series:
         raise TiffError("Expected an image, got a TIFF without one. Export the image again.")
     first, *others = tif.series
@@ -77,23 +120,50 @@ def only_series(tif: tifffile.TiffFile) -> tifffile.TiffPageSeries:
         for series in (*first.levels[1:], *others)
         if not (series.keyframe.is_reduced or series.keyframe.is_subifd)
     ]
-    if different:
-        shapes = ", ".join(f"{series.shape} {series.dtype}" for series in (first, *different))
+    if different and _are_frames(tif, (first, *different)):
+        if frames:
+            return Frames(tif)
         raise TiffError(
-            f"Expected one image, got {1 + len(different)} of different shape or type: {shapes}. "
+            f"Expected one image, got {len(tif.pages)} of the shape {first.shape} {first.dtype}, "
+            "each on its own. If they are the frames of a film, or the slices of a stack, read "
+            "them with pages='T' or 'Z', or open the file in Fiji and save it as a stack."
+        )
+    if different:
+        shapes = [f"{series.shape} {series.dtype}" for series in (first, *different)]
+        listed = ", ".join([*shapes[:_NAMED], *(["…"] if len(shapes) > _NAMED else [])])
+        raise TiffError(
+            f"Expected one image, got {len(shapes)} of different shape or type: {listed}. "
             "Save each of them as a file of its own."
         )
-    if (tif.is_ome or tif.is_imagej) and first.kind in ("generic", "uniform"):
-        raise damaged("its pages are not those that its ImageJ or OME description tells of")
     if not first.shape or 0 in first.shape:
         raise TiffError(f"Expected pixels, got the shape {first.shape}. Export the image again.")
+    _check_counts(tif, first)
     return first
+
+
+def _are_frames(tif: tifffile.TiffFile, images: Sequence[tifffile.TiffPageSeries]) -> bool:
+    """Tell whether every page is an image of its own, and all are alike."""
+    alike = {(series.shape, series.dtype, len(series)) for series in images}
+    return len(alike) == 1 and len(images) == len(tif.pages) and len(images[0]) == 1
+
+
+def _check_counts(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
+    """Refuse a description that tells of other planes than the file holds."""
+    if (tif.is_ome or tif.is_imagej or tif.is_shaped) and series.kind in ("generic", "uniform"):
+        raise damaged("its pages are not those that its description tells of")
+    declared, held = math.prod(series.shape), len(series) * series.keyframe.size
+    if series.is_truncated and series.dataoffset is not None:
+        # A file above 4 GB may describe its first plane only; the others follow to its very end.
+        n_bytes = tif.filehandle.size - series.dataoffset
+        held = n_bytes // series.dtype.itemsize
+    if declared != held:
+        raise damaged(f"it describes {declared} pixels, {series.shape}, and holds {held}")
 
 
 # ---- what do its numbers mean?
 
 
-def check_values_are_intensities(series: tifffile.TiffPageSeries, *, as_they_stand: bool) -> None:
+def check_values_are_intensities(series: Series, *, as_they_stand: bool) -> None:
     """Refuse numbers that are no intensities, and pictures that lie on their side."""
     if series.dtype.kind not in "buif":
         raise TiffError(
@@ -124,7 +194,7 @@ def _is_ramp(colormap: NDArray[np.uint16] | None) -> bool:
 
 
 def stored_axes(
-    series: tifffile.TiffPageSeries,
+    series: Series,
     imagej: Mapping[str, Any],
     ome: ElementTree.Element | None,
     named: str | None,
@@ -132,11 +202,14 @@ def stored_axes(
 ) -> tuple[str, tuple[int, ...]]:
     """Return axes and shape as stored, without the axes of length 1 that nobody asked for."""
     description = "" if ome is None else ome.findtext("{*}Image/{*}Description", "")
-    noted = imagej.get(NOTE) or description.partition(f"{NOTE}=")[2]
-    asked = {"Y", "X"} | set(AXES) & set(series.axes if series.kind == "shaped" else str(noted))
-    stored = zip(series.get_axes(squeeze=False), series.get_shape(squeeze=False), strict=True)
-    kept = [(axis, n) for axis, n in stored if n > 1 or axis in asked]
+    noted = str(imagej.get(NOTE) or description.partition(f"{NOTE}=")[2])
+    asked = {"Y", "X"} | set(AXES) & set(series.axes if series.kind == "shaped" else noted)
+    kept = long_axes(series, asked)
     letters, shape = "".join(axis for axis, _ in kept), tuple(n for _, n in kept)
+    # write_tiff noted the axes of length 1, too, which tifffile leaves out.
+    if letters == "".join(axis for axis in noted if axis in letters):
+        size = dict(kept)
+        letters, shape = noted, tuple(size.get(axis, 1) for axis in noted)
     # ImageJ stores three channels of 16 bits like an RGB photograph, but counts them as channels.
     if "S" in letters and imagej.get("channels") == shape[letters.index("S")]:
         letters = letters.replace("S", "C")
@@ -155,6 +228,12 @@ def stored_axes(
             f"for the shape {shape}. Name them as stored, such as axes={'TCZYX'[-len(shape) :]!r}."
         )
     return letters, shape
+
+
+def long_axes(series: Series, asked: Collection[str] = "YX") -> list[tuple[str, int]]:
+    """Return the axes longer than 1 with their lengths, as stored, and those asked for."""
+    stored = zip(series.axes, series.shape, strict=True)
+    return [(axis, n) for axis, n in stored if n > 1 or axis in asked]
 
 
 def are_axes(letters: str, ndim: int) -> bool:
@@ -213,7 +292,8 @@ def pixel_size(
 
 def _in_um(length: object, unit: object) -> float | None:
     """Return a length in µm, or None where its number or unit says nothing."""
-    unit = str(unit).replace("\\u00B5", "µ").strip().casefold()
+    # ImageJ writes the letters µ and μ as escapes.
+    unit = re.sub(r"\\u00b5|\\u03bc", "μ", str(unit).strip().casefold())
     try:
         um = abs(float(str(length))) * _UM_PER_UNIT[unit]
     except (KeyError, ValueError):
@@ -234,9 +314,15 @@ def _imagej_pixel_size(
     imagej: Mapping[str, Any], tif: tifffile.TiffFile
 ) -> dict[str, float | None]:
     unit = {axis: imagej.get(f"{axis.lower()}unit", imagej.get("unit")) for axis in "ZYX"}
+    tags = tif.pages.first.tags
+    # Bio-Formats names no unit in ImageJ's description, and writes pixels a centimetre.
+    by_bioformats = "Bio-Formats" in str(tags.valueof("Software", ""))
+    by_centimetre = int(tags.valueof("ResolutionUnit", 0)) == _CENTIMETRES
+    if imagej.get("unit") is None and (imagej or by_bioformats) and by_centimetre:
+        unit |= {"Y": "cm", "X": "cm"}
     size = {"Z": _in_um(imagej.get("spacing"), unit["Z"])}
     for axis in "YX":
         # The tag holds pixels a unit of length, as a fraction.
-        n_pixels, n_units = tif.pages.first.tags.valueof(f"{axis}Resolution", (0, 0))
+        n_pixels, n_units = tags.valueof(f"{axis}Resolution", (0, 0))
         size[axis] = _in_um(n_units / n_pixels, unit[axis]) if n_pixels else None
     return size

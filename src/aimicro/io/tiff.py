@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from aimicro.io.files import replacing
 from aimicro.io.integrity import TiffError, check_directories, check_pixels_are_there, refusing
@@ -23,6 +23,7 @@ from aimicro.io.large import is_large, zeros_on_disk
 from aimicro.io.meaning import (
     AXES,
     NOTE,
+    Series,
     are_axes,
     bright_is_large,
     check_finite,
@@ -119,8 +120,8 @@ def read_tiff(
         them (``"ZYX"``). It says also that the numbers are wanted as they stand: colours as
         channels (``"YXC"``), indices of a palette, rows of a turned picture, 0 as white.
     pages : str, optional
-        What the pages of a stack are that does not say so, such as ``"Z"``. A stack that names its
-        axes keeps them.
+        What the pages of a stack are that does not say so, such as ``"Z"``, also where the file
+        calls each an image of its own. A stack that names its axes keeps them.
     allow_nan : bool
         Accept NaN and infinite values, for the caller to mask or replace.
     scratch : path-like, optional
@@ -161,7 +162,7 @@ def read_tiff(
         check_directories(path)
         with opened(path) as (tif, ome):
             imagej = tif.imagej_metadata or {}
-            series = only_series(tif)
+            series = only_series(tif, frames=pages is not None or axes is not None)
             check_pixels_are_there(series)
             check_values_are_intensities(series, as_they_stand=axes is not None)
             letters, shape = stored_axes(series, imagej, ome, axes, pages)
@@ -263,7 +264,7 @@ def write_tiff(
     Used in chapter 6, *Denoising*.
     """
     path, data = Path(path), data if isinstance(data, Planes) else np.asarray(data)
-    _check_writable(path, data, axes)
+    check_writable(path, data.shape, data.dtype, axes=axes, pixel_size_um=pixel_size_um)
     size = _size_of_each_axis(axes, pixel_size_um)
     names = _name_of_each_channel(axes, data.shape, channels)
     is_imagej = (
@@ -281,12 +282,71 @@ def write_tiff(
             _write_ome(file, data, axes, size, names)
 
 
+def check_writable(
+    path: str | os.PathLike[str],
+    shape: Sequence[int],
+    dtype: DTypeLike,
+    *,
+    axes: str,
+    pixel_size_um: float | Sequence[float | None] | None = None,
+) -> None:
+    """Refuse what `write_tiff` would refuse, before the work that makes the image.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to write.
+    shape : sequence of int
+        Of the image.
+    dtype : dtype
+        Of its pixels.
+    axes : str
+        One letter an axis, as for `write_tiff`.
+    pixel_size_um : float or sequence of float or None, optional
+        As for `write_tiff`.
+
+    Raises
+    ------
+    ValueError
+        If name, axes or pixel sizes do not fit.
+    TypeError
+        If the data type has no place in a TIFF that other programs read.
+    FileNotFoundError
+        If the folder is missing.
+    PermissionError
+        If it cannot be written to.
+
+    Notes
+    -----
+    Used in appendix A, *Denoising*.
+    """
+    path, dtype = Path(path), np.dtype(dtype)
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise ValueError(f"Expected a name ending in .tif or .tiff, got {path.name!r}. Rename it.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"Expected an existing folder, got {path.parent}. Create it first.")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(
+            f"Expected a folder that may be written to, got {path.parent}. Choose another, or "
+            "change its permissions."
+        )
+    if dtype.name not in _OME_TYPES:
+        raise TypeError(
+            f"Expected one of {', '.join(_OME_TYPES)}, got {dtype}. "
+            "Convert it, for example labels with data.astype(numpy.int32)."
+        )
+    if not are_axes(axes, len(shape)) or not axes.endswith("YX") or 0 in shape:
+        raise ValueError(
+            f"Expected pixels, and letters out of {AXES} for the axes, YX last, got {axes!r} for "
+            f"the shape {tuple(shape)}. Move axes with numpy.moveaxis."
+        )
+    _size_of_each_axis(axes, pixel_size_um)
+
+
 # ---- reading
 
 
-def _pixels(
-    series: tifffile.TiffPageSeries, scratch: str | os.PathLike[str] | None
-) -> NDArray[Any]:
+def _pixels(series: Series, scratch: str | os.PathLike[str] | None) -> NDArray[Any]:
     """Read or map the pixels, of which 0 may still be white."""
     if scratch is None or not is_large(series.shape):
         return series.asarray()
@@ -298,23 +358,6 @@ def _pixels(
 
 
 # ---- writing
-
-
-def _check_writable(path: Path, data: NDArray[Any] | Planes, axes: str) -> None:
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        raise ValueError(f"Expected a name ending in .tif or .tiff, got {path.name!r}. Rename it.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"Expected an existing folder, got {path.parent}. Create it first.")
-    if data.dtype.name not in _OME_TYPES:
-        raise TypeError(
-            f"Expected one of {', '.join(_OME_TYPES)}, got {data.dtype}. "
-            "Convert it, for example labels with data.astype(numpy.int32)."
-        )
-    if not are_axes(axes, data.ndim) or not axes.endswith("YX") or 0 in data.shape:
-        raise ValueError(
-            f"Expected pixels, and letters out of {AXES} for the axes, YX last, got {axes!r} for "
-            f"the shape {data.shape}. Move axes with numpy.moveaxis."
-        )
 
 
 def _size_of_each_axis(

@@ -1,0 +1,147 @@
+"""What a TIFF file tells before its pixels are read."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from aimicro.io.integrity import TiffError, check_directories, refusing
+from aimicro.io.meaning import (
+    check_values_are_intensities,
+    long_axes,
+    only_series,
+    opened,
+    parts_of_set,
+    stored_axes,
+)
+
+
+@dataclass(frozen=True)
+class Header:
+    """Axes, shape and type of an image of one channel and one time point.
+
+    Attributes
+    ----------
+    axes : str
+        YX or ZYX.
+    shape : tuple of int
+        Length of each axis, in pixels.
+    dtype : numpy.dtype
+        Type of the pixels.
+    nbytes : int
+        Bytes of all pixels together.
+    """
+
+    axes: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    nbytes: int
+
+
+def read_header(path: str | os.PathLike[str]) -> Header:
+    """Read axes and shape of an image of one channel and one time point, without its pixels.
+
+    Parameters
+    ----------
+    path : path-like
+        TIFF file. Pages that do not say what they are count as slices.
+
+    Returns
+    -------
+    Header
+        Axes, shape, type and size.
+
+    Raises
+    ------
+    TiffError
+        As for `read_tiff`, and for channels and time points.
+
+    Notes
+    -----
+    Used in appendix A, *Denoising*.
+    """
+    path = Path(path)
+    with refusing(path):
+        check_directories(path)
+        with opened(path) as (tif, ome):
+            series = only_series(tif, frames=True)
+            stored = long_axes(series)
+            letters, sizes = "".join(axis for axis, _ in stored), tuple(n for _, n in stored)
+            if "".join(sorted(letters)) not in ("XY", "XYZ", "IXY", "QXY"):
+                raise TiffError(
+                    "Expected one channel and one time point, an image YX or a stack ZYX, got "
+                    f"{letters} {sizes}. Save each channel and time point as a file of its own; "
+                    "where they are slices, say so in Fiji: Image > Properties."
+                )
+            check_values_are_intensities(series, as_they_stand=False)
+            axes, shape = stored_axes(series, tif.imagej_metadata or {}, ome, None, "Z")
+            size = dict(zip(axes, shape, strict=True))
+            kept = "".join(axis for axis in "ZYX" if axis in size)
+            return Header(kept, tuple(size[axis] for axis in kept), series.dtype, series.nbytes)
+
+
+def read_parts(path: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """Return all files of the image that a file is a part of: of a multi-file OME-TIFF several.
+
+    Parameters
+    ----------
+    path : path-like
+        TIFF file.
+
+    Returns
+    -------
+    tuple of pathlib.Path
+        The file itself and those of its set, sorted by name.
+
+    Raises
+    ------
+    TiffError
+        If the file is damaged, or a part is missing.
+
+    Notes
+    -----
+    Used in appendix A, *Denoising*.
+    """
+    path = Path(path)
+    with refusing(path):
+        check_directories(path)
+        with opened(path) as (_, ome):
+            return tuple(sorted({path, *parts_of_set(path, ome)}))
+
+
+def memory_map(path: str | os.PathLike[str], image: NDArray[Any]) -> NDArray[Any] | None:
+    """Map the pixels of a file into memory, if they lie there as in an image that was read.
+
+    Parameters
+    ----------
+    path : path-like
+        TIFF file.
+    image : ndarray
+        What `read_tiff` returned for it.
+
+    Returns
+    -------
+    ndarray or None
+        The pixels, in the byte order of the file and not to be changed; None where they are
+        compressed, scattered or in another order.
+
+    Notes
+    -----
+    Used in appendix A, *Denoising*.
+    """
+    with tifffile.TiffFile(path) as tif:
+        series = tif.series[0]
+        if series.dataoffset is None:
+            return None
+        dtype = series.dtype.newbyteorder(tif.byteorder)
+        offset = series.dataoffset
+    try:
+        mapped = np.memmap(path, dtype, mode="r", offset=offset, shape=image.shape)
+    except ValueError:  # the file ends before: parts of the image lie in other files
+        return None
+    same = all(np.array_equal(*planes) for planes in zip(mapped, image, strict=True))
+    return mapped if same else None
