@@ -409,7 +409,7 @@ class ArrayPatches(Patches):
         return self._arrays[key]
 
     def _window(self, key: int, window: tuple[slice, ...]) -> Pixels:
-        return self._arrays[key][(..., *window)]
+        return np.asarray(self._arrays[key][(Ellipsis, *window)])  # type: ignore[arg-type]
 
 
 def structure(intensity: float = 0.25, area: float = 0.5) -> Keep:
@@ -438,6 +438,7 @@ def structure(intensity: float = 0.25, area: float = 0.5) -> Keep:
     """
 
     def keep(patch: Pixels) -> bool:
+        """Whether enough pixels of the patch are bright."""
         return intensity <= 0 or bool(np.count_nonzero(patch > intensity) >= area * patch.size)
 
     return keep
