@@ -114,9 +114,9 @@ def test_the_result_goes_where_it_is_wanted(
     image = np.random.default_rng(0).normal(100, 20, shape)
     out = zeros_on_disk(shape, np.float32, tmp_path)
     out[...] = np.nan  # what was there before makes no difference
-    came = predict(model, image, tile=16, blend=3, out=out)
+    came = predict(model, image, tile=16, overlap=3, out=out)
     assert came is out
-    np.testing.assert_array_equal(came, predict(model, image, tile=16, blend=3))
+    np.testing.assert_array_equal(came, predict(model, image, tile=16, overlap=3))
 
 
 @pytest.mark.parametrize(("shape", "dtype"), [((5, 6), "f4"), ((6, 5), "f8")])
@@ -158,7 +158,7 @@ def test_prediction_from_file_to_file_holds_a_tile(tmp_path: Path, model: torch.
     image, out = (zeros_on_disk((60, 256, 256), kind, tmp_path) for kind in ("u2", "f4"))
 
     def run() -> None:
-        predict(model, image, tile=(16, 64, 64), halo=2, blend=2, out=out)
+        predict(model, image, tile=(16, 64, 64), halo=2, overlap=2, out=out)
 
     assert peak_memory(run) < image.size / 2  # bytes; a copy in float32 has eight times as many
 
