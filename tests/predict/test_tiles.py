@@ -44,7 +44,9 @@ def test_no_tile_size_changes_the_result(
 def test_volumes_are_tiled_along_each_axis() -> None:
     volume = np.random.default_rng(0).normal(size=(26, 50, 61))
     whole = predict(network(3, depth=1), volume, tile=100)
-    tiled = predict(network(3, depth=1), volume, tile=(26, 40, 36), halo=(0, 9, 9), overlap=(0, 4, 4))
+    tiled = predict(
+        network(3, depth=1), volume, tile=(26, 40, 36), halo=(0, 9, 9), overlap=(0, 4, 4)
+    )
     np.testing.assert_allclose(tiled, whole, atol=2e-6)
 
 
@@ -158,7 +160,9 @@ def test_other_channels_than_those_of_the_network_are_refused(shape: tuple[int, 
 
 
 def test_a_network_that_changes_the_size_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"keeps the size of an image, got \(8, 8\) for \(16, 16\)"):
+    with pytest.raises(
+        ValueError, match=r"keeps the size of an image, got \(8, 8\) for \(16, 16\)"
+    ):
         predict(torch.nn.MaxPool2d(2), np.zeros((16, 16)))
 
 

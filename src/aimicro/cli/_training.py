@@ -6,15 +6,16 @@ import warnings
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
 
 import aimicro
-from aimicro.cli._logbook import TABLE, Logbook
+from aimicro.cli._config_faults import parsed
+from aimicro.cli._training_log import TABLE, TrainingLog
 from aimicro.cli.config import (
     COMPLETE,
     CompleteConfig,
     TrainingConfig,
     image_pairs,
+    read_complete,
     read_config,
     write_config,
 )
@@ -44,6 +45,7 @@ def train(config_file: Path, folder: Path, *, resume: bool) -> str:
     earlier = _earlier(folder, resume=resume)
     pairs = image_pairs(config, which="training")
     held_out = image_pairs(config, which="validation")
+    _check_apart(pairs, held_out)
     complete = _complete(config, pairs, held_out)
     if earlier:
         _check_same(complete, earlier, folder)
@@ -75,8 +77,8 @@ def train(config_file: Path, folder: Path, *, resume: bool) -> str:
 def _read(path: Path) -> TrainingConfig:
     """Read a configuration, be it written by hand or by an earlier training."""
     try:
-        complete = CompleteConfig.model_validate_json(path.read_bytes())
-    except (OSError, ValueError):
+        complete = CompleteConfig.model_validate(parsed(path.read_bytes()))
+    except (OSError, ValueError, RecursionError):
         return read_config(path)  # or it says what is wrong
     ours = complete.model_dump(include=set(TrainingConfig.model_fields))
     return TrainingConfig.model_validate(ours)
@@ -93,14 +95,18 @@ def _earlier(folder: Path, *, resume: bool) -> CompleteConfig | None:
             f"Expected no training in {folder} yet, got {found[0].name}. Add --resume to go on "
             "with it, or choose another -o."
         )
-    file = folder / COMPLETE
-    try:
-        return CompleteConfig.model_validate_json(file.read_bytes())
-    except (OSError, ValidationError) as error:
+    return read_complete(folder)
+
+
+def _check_apart(pairs: Pairs, held_out: Pairs) -> None:
+    """Refuse to judge a network by images that it is trained on."""
+    seen = {raw.resolve() for raw, _ in pairs}
+    twice = [raw for raw, _ in held_out if raw.resolve() in seen]
+    if twice:
         raise ValueError(
-            f"{file}: Expected the configuration that aimicro train wrote there, got "
-            f"{'one of another kind' if file.exists() else 'none'}. Choose another -o."
-        ) from error
+            f"Expected validation images that are not trained on, got {len(twice)} that are, the "
+            f"first is {twice[0]}. Keep some images apart for validation."
+        )
 
 
 def _complete(config: TrainingConfig, pairs: Pairs, held_out: Pairs) -> CompleteConfig:
@@ -152,7 +158,7 @@ def _train(config: CompleteConfig, folder: Path, pairs: Pairs, held_out: Pairs) 
     network = _network(config)
     if not (folder / COMPLETE).exists():
         write_config(folder / COMPLETE, config)
-    logbook = Logbook(folder, config)
+    log = TrainingLog(folder, config)
     history = fit(
         network,
         patches,
@@ -172,12 +178,12 @@ def _train(config: CompleteConfig, folder: Path, pairs: Pairs, held_out: Pairs) 
         checkpoint=folder / LAST,
         resume=True,
         progress=True,
-        after_validation=logbook,
+        after_validation=log,
     )
-    logbook.finish(history)
+    log.finish(history)
     n = len(history.step)
     end = "stopped early" if n < config.epochs else "finished"
-    done = f"{end} after {n} epochs" if logbook.n_epochs else f"was {end} already, after {n} epochs"
+    done = f"{end} after {n} epochs" if log.n_epochs else f"was {end} already, after {n} epochs"
     return f"{folder}: the training {done}; its best weights are {best_weights(folder).name}."
 
 

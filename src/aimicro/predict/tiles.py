@@ -134,7 +134,7 @@ def predict(
             if restored is None:
                 restored = _zeros(len(result), shape, out)
             restored[:, *part.window] += part.weight * result
-    assert restored is not None  # noqa: S101
+    assert restored is not None
     if scaling.output is not None:
         _undo(scaling.output.for_image(pixels), restored)
     return _without_single_channel(restored) if out is None else out
@@ -275,7 +275,7 @@ def _last_in_float32(network: nn.Module) -> Iterator[None]:
         with torch.autocast(x.device.type, enabled=False):
             return forward(x.float())
 
-    last.forward = exact  # type: ignore[method-assign]
+    last.forward = exact  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:

@@ -56,8 +56,8 @@ def predict_tta(
     Returns
     -------
     ndarray
-        `(8, [C,] [Z,] Y, X)` in float32, all oriented as `image`; the first is the prediction of the
-        image as it is.
+        `(8, [C,] [Z,] Y, X)` in float32, all oriented as `image`; the first is the prediction
+        of the image as it is.
 
     Raises
     ------
@@ -84,8 +84,9 @@ def predict_tta(
     for swap in (False, True):
         for mirror in ((), (-2,), (-1,), (-2, -1)):
             turned = np.flip(values.swapaxes(-1, -2) if swap else values, mirror)
-            result = np.flip(predict(network, turned, tile=tile, halo=halo, overlap=overlap), mirror)
-            stack.append(result.swapaxes(-1, -2) if swap else result)
+            result = predict(network, turned, tile=tile, halo=halo, overlap=overlap)
+            back = np.flip(result, mirror)
+            stack.append(back.swapaxes(-1, -2) if swap else back)
     return np.stack(stack)
 
 

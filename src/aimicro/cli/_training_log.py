@@ -27,14 +27,14 @@ TABLE, PLOT = "training.csv", "training.png"
 _SECONDS_BETWEEN_PLOTS = 30
 
 
-class Logbook:
+class TrainingLog:
     """Keeps weights, table, plot and TensorBoard events of a training up to date.
 
     Parameters
     ----------
-    folder
+    folder : pathlib.Path
         Where to write.
-    config
+    config : TrainingConfig
         Of the training.
     """
 
