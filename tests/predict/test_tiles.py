@@ -161,7 +161,7 @@ def test_other_channels_than_those_of_the_network_are_refused(shape: tuple[int, 
 
 def test_a_network_that_changes_the_size_is_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"keeps the size of an image, got \(8, 8\) for \(16, 16\)"
+        ValueError, match=r"keeps the size .*, got \(8, 8\) for \(16, 16\)"
     ):
         predict(torch.nn.MaxPool2d(2), np.zeros((16, 16)))
 
@@ -222,8 +222,8 @@ def test_each_layer_is_left_in_its_mode(fails: bool) -> None:
     model = torch.nn.Sequential(torch.nn.Dropout(0.5), Blur()).train()
     model[1].eval()
     if fails:
+        model[1].mean.register_forward_hook(lambda *_: torch.zeros(2) @ torch.ones(3))
         with pytest.raises(RuntimeError):
-            model[1].mean.register_forward_hook(lambda *_: 1 / torch.zeros(2) @ torch.ones(3))
             predict(model, np.ones((32, 32)))
     else:
         predict(model, np.ones((32, 32)), precision="bfloat16")

@@ -156,7 +156,7 @@ def test_samples_must_be_counted(n: int) -> None:
 
 def test_images_are_checked_as_for_predict() -> None:
     for image in (np.ones(5), np.full((16, 16), np.nan)):
-        with pytest.raises(ValueError, match="Expected a real image|Expected finite pixels"):
+        with pytest.raises(ValueError, match=r"Expected a real image|Expected finite pixels"):
             predict_tta(nn.Identity(), image)
-        with pytest.raises(ValueError, match="Expected a real image|Expected finite pixels"):
+        with pytest.raises(ValueError, match=r"Expected a real image|Expected finite pixels"):
             predict_with_dropout(unet(), image, rng=0)
