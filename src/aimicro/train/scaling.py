@@ -24,7 +24,7 @@ Array = NDArray[np.float32]
 class Linear:
     """One shift and one scale: `(image - offset) / scale`.
 
-    Parameters
+    Attributes
     ----------
     offset : float
         The intensity that becomes 0.
@@ -66,26 +66,26 @@ class Linear:
         # A constant image has no scale of its own: leave its unit alone.
         return cls(offset=mean, scale=deviation or 1.0)
 
-    def for_image(self, image: ArrayLike) -> Self:  # noqa: ARG002, each image has the same scale
+    def for_image(self, image: ArrayLike) -> Self:
         """Return itself: one scale for all images."""
         return self
 
     def apply(self, image: ArrayLike) -> Array:
         """From the image's unit to the network's."""
-        values = np.asarray(np.subtract(image, self.offset, dtype=np.float64))
-        return np.divide(values, self.scale, out=values).astype(np.float32)
+        values: NDArray[np.float64] = np.asarray(image, np.float64) - self.offset
+        return np.asarray(values / self.scale, np.float32)
 
     def undo(self, image: ArrayLike) -> Array:
         """From the network's unit back to the image's."""
-        values = np.asarray(np.multiply(image, self.scale, dtype=np.float64))
-        return np.add(values, self.offset, out=values).astype(np.float32)
+        values: NDArray[np.float64] = np.asarray(image, np.float64) * self.scale
+        return np.asarray(values + self.offset, np.float32)
 
 
 @dataclass(frozen=True)
 class Percentile:
     """Each image by two percentiles of its own, as the published 3D-RCAN does.
 
-    Parameters
+    Attributes
     ----------
     low, high : float
         Percentiles, in percent of the pixels, that become 0 and 1.
@@ -142,7 +142,7 @@ class Percentile:
 class Scaling:
     """How a network's input was scaled, and how its output is to be undone.
 
-    Parameters
+    Attributes
     ----------
     input : Linear or Percentile
         Applied to every image.
