@@ -241,7 +241,8 @@ def _trained(folder: Path) -> tuple[RCAN, CompleteConfig]:
         ) from error
     except OSError:
         pass  # best_weights says what it is instead
-    weights, config = best_weights(folder), read_complete(folder)
+    weights = best_weights(folder)
+    config = read_complete(folder, todo="Name the folder given to aimicro train -o.")
     network = load_model(weights, RCAN)
     for name, key in _KEYS.items():
         if network.config[name] != getattr(config, key):

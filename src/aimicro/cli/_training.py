@@ -9,7 +9,7 @@ import torch
 
 import aimicro
 from aimicro.cli._config_faults import parsed
-from aimicro.cli._training_log import TABLE, TrainingLog
+from aimicro.cli._training_log import TABLE, TrainingLog, n_rows
 from aimicro.cli.config import (
     COMPLETE,
     CompleteConfig,
@@ -25,7 +25,11 @@ from aimicro.train.stacks import smallest_shape
 
 LAST = "last.safetensors"
 P_MIN, P_MAX = 2.0, 99.9
-_MAY_DIFFER = ("memory_limit_gb", "aimicro")  # between a training and its resumption
+# Between a training and its resumption. Images may have moved, but must have the same pixels.
+_MAY_DIFFER = {"memory_limit_gb", "aimicro", "pair_by_order", "mixed_precision"}
+_MAY_DIFFER |= {
+    f"{kind}_{what}" for kind in ("training", "validation") for what in ("data_dir", "image_pairs")
+}
 Pairs = list[tuple[Path, Path]]
 
 
@@ -95,7 +99,15 @@ def _earlier(folder: Path, *, resume: bool) -> CompleteConfig | None:
             f"Expected no training in {folder} yet, got {found[0].name}. Add --resume to go on "
             "with it, or choose another -o."
         )
-    return read_complete(folder)
+    config = read_complete(folder, todo="Choose another -o.")
+    # A training that is killed between its first weights and its first checkpoint begins again.
+    later = [file.name for file in folder.glob("weights_*") if not file.match("weights_001_*")]
+    if not (folder / LAST).exists() and (later or n_rows(folder) > 1):
+        raise ValueError(
+            f"{folder}: Expected {LAST} to go on from, got none beside the results of a training. "
+            "Put it back, or choose another -o."
+        )
+    return config
 
 
 def _check_apart(pairs: Pairs, held_out: Pairs) -> None:

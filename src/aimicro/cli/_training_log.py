@@ -122,6 +122,12 @@ class TrainingLog:
             file.write(content)
 
 
+def n_rows(folder: Path) -> int:
+    """Epochs in the table of a training."""
+    file = folder / TABLE
+    return len(file.read_text().splitlines()) - 1 if file.exists() else 0
+
+
 def _records(events: Sequence[Event]) -> bytes:
     """Events as TensorBoard reads them: each with its length, and with checksums of both."""
     parts = []

@@ -306,13 +306,15 @@ def _pairs(config: TrainingConfig, which: str) -> list[tuple[Path, Path]]:
     return pairs
 
 
-def read_complete(folder: Path) -> CompleteConfig:
+def read_complete(folder: Path, *, todo: str) -> CompleteConfig:
     """Read the configuration that a training wrote into its folder.
 
     Parameters
     ----------
     folder : pathlib.Path
         What ``aimicro train -o`` named.
+    todo : str
+        What to do if it is not there, a sentence.
 
     Returns
     -------
@@ -335,7 +337,7 @@ def read_complete(folder: Path) -> CompleteConfig:
         found = "one of another kind"
     raise ConfigError(
         f"{file}: Expected the configuration that aimicro train wrote beside its weights, got "
-        f"{found}. Name the folder given to aimicro train -o."
+        f"{found}. {todo}"
     )
 
 
