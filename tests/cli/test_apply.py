@@ -594,6 +594,24 @@ class TestMistakes:
         assert message in refused(capsys, halving, good, tmp_path / "out.tif", "-g", source)
         assert not list(tmp_path.glob("out*"))
 
+    @pytest.mark.parametrize(
+        ("options", "advice"),
+        [
+            ({"extratags": [(274, "H", 1, 3, True)]}, "mirrored or turned. Save it upright."),
+            ({"photometric": "rgb"}, "one time point"),
+            ({"value": np.nan}, "Replace them or leave the image out."),
+        ],
+    )
+    def test_advice_is_for_the_command_line(
+        self, halving: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+        options: dict[str, Any], advice: str,
+    ) -> None:  # fmt: skip
+        image = np.full((16, 16, 3), options.pop("value", 1), np.float32)
+        tifffile.imwrite(tmp_path / "a.tif", image, **{"photometric": "minisblack"} | options)
+        line = refused(capsys, halving, tmp_path / "a.tif", tmp_path / "out.tif")
+        assert advice in line
+        assert "=" not in line
+
     def test_colours_and_other_files(
         self, halving: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
