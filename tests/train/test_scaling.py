@@ -1,3 +1,4 @@
+import json
 import tracemalloc
 
 import numpy as np
@@ -108,3 +109,9 @@ class TestPercentile:
 
 def test_scaling_leaves_intensities_alone_by_default() -> None:
     assert Scaling() == Scaling(Linear(0, 1), Linear(0, 1))
+
+
+@pytest.mark.parametrize("output", [Linear(3, 4), Percentile(1, 99), None])
+def test_scaling_can_be_stored(output: Linear | Percentile | None) -> None:
+    scaling = Scaling(Percentile(2, 98), output)
+    assert Scaling.from_dict(json.loads(json.dumps(scaling.to_dict()))) == scaling

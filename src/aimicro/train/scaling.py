@@ -6,8 +6,8 @@ Used in chapter 6, *Denoising*, and in appendix A.
 """
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +18,8 @@ from aimicro.io.large import parts
 from aimicro.train._percentiles import percentiles
 
 Array = NDArray[np.float32]
+
+_PIECE = 2**14  # pixels that fit into a processor's cache
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,26 @@ class Scaling:
     input: Linear | Percentile = Linear()
     output: Linear | Percentile | None = Linear()
 
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values, as a file of weights holds them."""
+        return {
+            name: scale and {"kind": type(scale).__name__.lower(), **asdict(scale)}
+            for name, scale in (("input", self.input), ("output", self.output))
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Undo `to_dict`; ValueError, KeyError or TypeError for what it never gave."""
+        kinds: dict[str, type[Linear | Percentile]] = {"linear": Linear, "percentile": Percentile}
+        scales = [
+            values[name]
+            and kinds[values[name]["kind"]](
+                **{key: value for key, value in values[name].items() if key != "kind"}
+            )
+            for name in ("input", "output")
+        ]
+        return cls(*scales)
+
 
 def mean_and_deviation(images: Iterable[ArrayLike]) -> tuple[float, float]:
     """Mean and standard deviation of all pixels, in float64, a part of an image at a time.
@@ -184,9 +206,7 @@ def mean_and_deviation(images: Iterable[ArrayLike]) -> tuple[float, float]:
     """
     count, mean, squares = 0, 0.0, 0.0
     for image in images:
-        for part in parts(np.asarray(image)):
-            if part.size == 0:
-                continue
+        for part in pieces(np.asarray(image)):
             its_mean = float(part.mean(dtype=np.float64))
             deviations = np.subtract(part, its_mean, dtype=np.float64)
             step, total = its_mean - mean, count + part.size
@@ -194,3 +214,10 @@ def mean_and_deviation(images: Iterable[ArrayLike]) -> tuple[float, float]:
             mean += step * part.size / total
             count = total
     return mean, math.sqrt(squares / count) if count else 0.0
+
+
+def pieces(image: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Go through all pixels, so few at a time that computing with them in float64 is cheap."""
+    for part in parts(image):
+        for start in range(0, part.size, _PIECE):
+            yield part[start : start + _PIECE]
