@@ -215,6 +215,8 @@ def range_in_words(setting: dict[str, Any]) -> str | None:
             return words and f"{words}, or `null`"
         case {"enum": values} | {"items": {"enum": values}}:
             return ", ".join(f"`{json.dumps(value)}`" for value in values)
+        case {"const": value}:
+            return f"`{json.dumps(value)}`"
         case {"type": "boolean"}:
             return "`true`, `false`"
         case {"minimum": low, "maximum": high}:

@@ -328,7 +328,7 @@ def uncertainty(probabilities: npt.ArrayLike) -> Uncertainty:
     ----------
     probabilities : array_like, (M, …)
         Two or more predictions of the same decisions, each from 0 to 1: by members of an ensemble,
-        of turned images (`aimicro.predict.predict_turned`) or with dropout
+        of turned images (`aimicro.predict.predict_tta`) or with dropout
         (`aimicro.predict.predict_with_dropout`).
 
     Returns
