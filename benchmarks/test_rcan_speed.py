@@ -23,16 +23,17 @@ from aimicro.cli.config import CompleteConfig, write_config
 from aimicro.io import write_tiff
 from aimicro.models import RCAN
 from aimicro.models.rcan import ChannelAttention
-from aimicro.predict.restore import blocks, restore
-from aimicro.predict.tiles import _tiles_along
-from aimicro.train import Normalisation, PairedPatches, fit, save_model
+from aimicro.predict import predict, tiles
+from aimicro.train import PairedPatches, fit, save_model
 from aimicro.train.fit import best_device, native_bfloat16
+from aimicro.train.scaling import Percentile, Scaling
 
 # Not smaller: PyTorch 2.13 has a slower convolution in float32, and takes it for few pixels.
 PATCH = (16, 64, 64)
 STEPS = 3
 ROUNDS = 5
-PUBLISHED = blocks(3, (16, 256, 256))  # the block of the publication; with its halo 28 x 268 x 268
+BLOCK = (16, 256, 256)  # of the publication
+PUBLISHED = {"tile": (28, 268, 268), "halo": 6, "overlap": (2, 32, 32)}  # with a halo around it
 WHOLE = (64, 512, 512)
 GB = 1e9
 
@@ -119,7 +120,7 @@ def test_training_against_a_plain_loop(benchmark: BenchmarkFixture) -> None:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a training of the default network."""
     folder = tmp_path_factory.mktemp("model")
-    told = {"training_data_dir": {"raw": "raw", "gt": "gt"}, "input_shape": PUBLISHED.shape}
+    told = {"training_data_dir": {"raw": "raw", "gt": "gt"}, "input_shape": BLOCK}
     told |= {"ndim": 3, "p_min": 2.0, "p_max": 99.9, "aimicro": "0.1.0"}
     write_config(folder / "config.json", CompleteConfig(**told))
     save_model(folder / "weights_001_0.5.safetensors", network())
@@ -143,20 +144,22 @@ def applied(model: Path, shape: tuple[int, ...], folder: Path) -> tuple[float, f
 
 def n_computed(shape: tuple[int, ...]) -> int:
     """Voxels of all blocks of a volume, with their halos."""
-    cuts = zip(shape, PUBLISHED.tile, PUBLISHED.halo, PUBLISHED.overlap, strict=True)
-    return math.prod(sum(len(fade) for _, fade in _tiles_along(*cut, 1)) for cut in cuts)
+    return sum(
+        math.prod(s.stop - s.start for s in part.window) for part in tiles(shape, **PUBLISHED)
+    )
 
 
 def test_applying_to_one_block(model: Path, tmp_path: Path) -> None:
     """In less than 2 GB."""
     start_up, _ = applied(model, (3, 16, 16), tmp_path)
-    took, peak = applied(model, PUBLISHED.tile, tmp_path)
-    rate = n_computed(PUBLISHED.tile) / (took - start_up)
+    took, peak = applied(model, PUBLISHED["tile"], tmp_path)
+    rate = n_computed(PUBLISHED["tile"]) / (took - start_up)
     minutes = (n_computed(WHOLE) / rate + start_up) / 60
     print(
-        f"\napplying 3D-RCAN to {PUBLISHED.tile}: {rate / 1e3:.0f} thousand voxels/s, "
+        f"\napplying 3D-RCAN to {PUBLISHED['tile']}: {rate / 1e3:.0f} thousand voxels/s, "
         f"{start_up:.1f} s to start, {peak / GB:.2f} GB; so {minutes:.1f} min for {WHOLE}, which "
-        f"are {PUBLISHED.count(WHOLE)} blocks and with their halos {n_computed(WHOLE):,} voxels"
+        f"are {len(tiles(WHOLE, **PUBLISHED))} blocks and with their halos "
+        f"{n_computed(WHOLE):,} voxels"
     )
     assert peak < 2 * GB
 
@@ -172,33 +175,32 @@ def test_applying_to_a_whole_volume(model: Path, tmp_path: Path) -> None:
 # ---- seams
 
 
-def hold_attention(model: RCAN, image: np.ndarray, normalisation: Normalisation) -> None:
-    """Let attention weigh channels by their means over the whole image, in each block of it."""
+def hold_attention(model: RCAN, image: np.ndarray, scaling: Scaling) -> None:
+    """Let attention weigh channels by their means over the whole image, in each tile of it."""
     held: dict[torch.nn.Module, torch.Tensor] = {}
     for module in model.modules():
         if isinstance(module, ChannelAttention):
             module.excite.register_forward_hook(
                 lambda excite, _, weights: held.setdefault(excite, weights)
             )
-    restore(model, image, blocks(3, image.shape), normalisation=normalisation)
+    predict(model, image, tile=image.shape, scaling=scaling)
 
 
 def test_seams() -> None:
     """Cut or whole: the same within 0.5 % of the range, of which more would show without a halo.
 
-    That channel attention takes its means over a block instead of the image is another matter, and
+    That channel attention takes its means over a tile instead of the image is another matter, and
     left out here.
     """
-    model, image = network().eval(), np.random.default_rng(0).gamma(2.0, 300.0, (16, 128, 128))
-    low, high = np.percentile(image, [2, 99.9])
-    normalisation = Normalisation(low, high - low)
-    hold_attention(model, image, normalisation)
+    model, image = network(), np.random.default_rng(0).gamma(2.0, 300.0, (16, 128, 128))
+    scaling = Scaling(Percentile().for_image(image), None)
+    hold_attention(model, image, scaling)
 
-    def restored(block: tuple[int, ...], **options: tuple[int, ...]) -> np.ndarray:
-        return restore(model, image, blocks(3, block, **options), normalisation=normalisation)
+    def restored(tile: tuple[int, ...], halo: int, overlap: int | tuple[int, ...]) -> np.ndarray:
+        return predict(model, image, tile=tile, halo=halo, overlap=overlap, scaling=scaling)
 
-    whole = restored(image.shape)
-    cut, bare = restored((16, 48, 48)), restored((16, 48, 48), halo=(0, 0, 0))
+    whole = restored(image.shape, 0, 0)
+    cut, bare = restored((28, 60, 60), 6, (2, 6, 6)), restored((16, 48, 48), 0, (2, 6, 6))
     with_halo, without = (float(np.abs(x - whole).max() / np.ptp(whole)) for x in (cut, bare))
-    print(f"\nseams between blocks: {with_halo:.3%} of the range, without a halo {without:.3%}")
+    print(f"\nseams between tiles: {with_halo:.3%} of the range, without a halo {without:.3%}")
     assert with_halo < 0.005 < without

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -20,12 +21,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimicro.cli import main
+from aimicro.cli._channels import Channel, affine_to, score
+from aimicro.cli._restorer import _cut
 from aimicro.cli.config import CompleteConfig, write_config
 from aimicro.io import read_tiff, write_tiff
 from aimicro.metrics.restoration import affine_fit, mse, psnr, ssim
 from aimicro.models import RCAN
-from aimicro.predict.restore import Channel, affine_to, blocks, restore, score
-from aimicro.train import Normalisation, save_model
+from aimicro.predict import predict, tiles
+from aimicro.train import save_model
+from aimicro.train.scaling import Percentile, Scaling
 
 SIZE = (0.3, 0.1, 0.1)  # of a voxel, in µm
 
@@ -369,16 +373,16 @@ class TestFolders:
         assert "100%" in (progress := capsys.readouterr().err)
         assert "3.0/3 images" in progress
 
-    def test_other_names_are_paired_in_order_with_a_warning(
-        self, halving: Path, raws: Path, tmp_path: Path
+    def test_other_names_are_paired_in_order_if_told(
+        self, halving: Path, raws: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         truths = shutil.copytree(raws, tmp_path / "truths")
         (truths / "b.TIFF").rename(truths / "bb.tif")
         (truths / "a.tif").rename(truths / "a.tiff")
-        with pytest.warns(UserWarning, match=r"1 of 3 images .* first is b.TIFF with bb.tif"):
-            apply(halving, raws, tmp_path / "out", "-g", truths)
+        told = refused(capsys, halving, raws, tmp_path / "out", "-g", truths)
+        assert "got 1 of 3 with different ones: b.TIFF with bb.tif. Rename the images, or " in told
+        apply(halving, raws, tmp_path / "out", "-g", truths, "--pair-by-order")
         assert scores_in(tmp_path / "out" / "scores.csv")[1]["truth"] == "bb.tif"
-        (truths / "bb.tif").unlink()
 
     def test_a_truth_for_each(
         self, halving: Path, raws: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -386,7 +390,7 @@ class TestFolders:
         truths = shutil.copytree(raws, tmp_path / "truths")
         (truths / "b.TIFF").unlink()
         message = refused(capsys, halving, raws, tmp_path / "out", "-g", truths)
-        assert "got 2 images in" in message
+        assert re.search("got 3 in .* and 2 in", message)
         assert "Begin with b.TIFF" in message
         assert not (tmp_path / "out").exists()
 
@@ -405,6 +409,80 @@ class TestFolders:
         written = sorted(path.name for path in (tmp_path / "out").iterdir())
         assert written == ["b.TIFF", "scores.csv"]
         assert len(scores_in(tmp_path / "out" / "scores.csv")) == 1
+
+    def test_an_image_in_several_files_is_restored_once(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        model, folder = training(tmp_path / "model", linear(1)), tmp_path / "raws"
+        folder.mkdir()
+        planes = stack((3, 20, 24))
+        ids = [f"urn:uuid:00000000-0000-0000-0000-00000000000{z}" for z in range(3)]
+        parts = "".join(
+            f'<TiffData IFD="0" FirstZ="{z}" PlaneCount="1"><UUID FileName="{z}.ome.tif">{name}'
+            "</UUID></TiffData>"
+            for z, name in enumerate(ids)
+        )
+        for z, name in enumerate(ids):
+            ome = (
+                '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+                f'UUID="{name}"><Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" '
+                'Type="uint16" SizeX="24" SizeY="20" SizeZ="3" SizeC="1" SizeT="1">'
+                f"{parts}</Pixels></Image></OME>"
+            )
+            tifffile.imwrite(folder / f"{z}.ome.tif", planes[z], description=ome, metadata=None)
+        save(folder / "other.tif", stack((3, 20, 24), seed=1))
+        apply(model, folder, tmp_path / "out")
+        assert "2.0/2 images" in capsys.readouterr().err
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+            "0.ome.tif",
+            "other.tif",
+        ]
+        came = read_tiff(tmp_path / "out" / "0.ome.tif").data
+        np.testing.assert_allclose(came[:, 0], normalised(planes), atol=1e-6)
+
+    def test_no_old_result_stays_among_new_ones(
+        self, halving: Path, raws: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        out = tmp_path / "out"
+        apply(halving, raws, out, "-g", raws)
+        (out / "mine.tif").write_text("mine")
+        old = (out / "a.tif").read_bytes()
+        save(raws / "b.TIFF", np.full((5, 20, 20), np.nan, np.float32))
+        line = refused(capsys, halving, raws, out, "--restored-only", "-g", raws, "--overwrite")
+        assert line.endswith("Left out of 3 images: b.TIFF.")
+        assert sorted(p.name for p in out.iterdir()) == ["a.tif", "c.TIF", "mine.tif", "scores.csv"]
+        assert [row["file"] for row in scores_in(out / "scores.csv")] == ["a.tif", "c.TIF"]
+        assert (out / "a.tif").read_bytes() != old
+
+    def test_images_with_a_result_can_be_skipped(
+        self, halving: Path, raws: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        out, options = tmp_path / "out", ("-g", raws, "--skip-existing")
+        (raws / "c.TIF").rename(tmp_path / "later")
+        apply(halving, raws, out, *options)
+        before = {path.name: path.stat().st_mtime_ns for path in out.glob("*.tif*")}
+        (tmp_path / "later").rename(raws / "c.TIF")
+        capsys.readouterr()
+        apply(halving, raws, out, *options)
+        assert "1.0/1 images" in capsys.readouterr().err
+        assert all((out / name).stat().st_mtime_ns == time for name, time in before.items())
+        assert [row["file"] for row in scores_in(out / "scores.csv")] == [
+            "a.tif",
+            "b.TIFF",
+            "c.TIF",
+        ]
+        apply(halving, raws, out, *options)
+        assert "not allowed with argument" in refused(
+            capsys, halving, raws, out, *options, "--overwrite"
+        )
+
+    def test_names_that_are_not_utf_8(self, halving: Path, raws: Path, tmp_path: Path) -> None:
+        name = b"b\xe4r.tif".decode(errors="surrogateescape")
+        (raws / "a.tif").rename(raws / name)
+        apply(halving, raws, tmp_path / "out", "-g", raws)
+        assert (tmp_path / "out" / name).exists()
+        rows = scores_in(tmp_path / "out" / "scores.csv")
+        assert [row["file"] for row in rows] == ["b.TIFF", "b\\udce4r.tif", "c.TIF"]
 
 
 def refused(capsys: pytest.CaptureFixture[str], model: Path, source: Path, output: Path,
@@ -428,12 +506,18 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            (["-B", "4,16"], "Expected 3 whole numbers of 1 or more for the block, got 4,16"),
-            (["-B", "0,16,16"], "of 1 or more for the block, got 0,16,16"),
+            (
+                ["-B", "4,16"],
+                "--block_shape as one number or 3, one for each axis (z, y, x), got (4",
+            ),
+            (["-B", "0,16,16"], "Expected --block_shape of 1 or more, got 0"),
             (["-B", "4,16,x"], "expected whole numbers like 16,256,256, got 4,16,x"),
-            (["-O", "1,2,3,4"], "Expected 3 whole numbers of 0 or more for the overlap"),
+            (["-O", "1,2,3,4"], "Expected --block_overlap_shape as one number or 3"),
             (["-B", "4,16,16", "-O", "1,9,8"], "at most half the block, 4,16,16, got 1,9,8"),
-            (["--halo", "3,3"], "of 0 or more for the halo, got 3,3"),
+            (
+                ["--halo", "3,3"],
+                "--halo as one number or 3, one for each axis (z, y, x), got (3, 3)",
+            ),
             (["--rescale"], "without a truth there is nothing to fit the restored image to"),
             (["--rescale", "--raw-units"], "not allowed with argument --rescale"),
             (
@@ -442,7 +526,7 @@ class TestMistakes:
             ),
             (["-b", "12"], "invalid choice: 12"),
             (["-f", "png"], "invalid choice: 'png'"),
-            (["--p_min", "99.9"], "p_min below p_max, got 99.9 and 99.9"),
+            (["--p_min", "99.9"], "low below high, got 99.9 and 99.9"),
             (["--p_max", "101"], "percentiles from 0 to 100"),
             (["--p_max", "nan"], "percentiles from 0 to 100"),
             (["-i", "nowhere.tif"], "-i: Expected a file or a folder, got nowhere.tif"),
@@ -494,7 +578,7 @@ class TestMistakes:
         ("change", "message"),
         [
             ({(2, 3, 4): np.nan}, "got 1 of 1280 NaN or infinite"),
-            ({...: 0, (0, 0, 0): 9}, "percentiles 2 and 99.9 that differ, got 0 for both"),
+            ({...: 0, (0, 0, 0): 9}, "percentiles 2 and 99.9 are the same"),
         ],
     )
     def test_in_the_pixels_of_an_image(
@@ -509,6 +593,24 @@ class TestMistakes:
         good = save(tmp_path / "good.tif", stack((5, 16, 16)))
         assert message in refused(capsys, halving, good, tmp_path / "out.tif", "-g", source)
         assert not list(tmp_path.glob("out*"))
+
+    @pytest.mark.parametrize(
+        ("options", "advice"),
+        [
+            ({"extratags": [(274, "H", 1, 3, True)]}, "mirrored or turned. Save it upright."),
+            ({"photometric": "rgb"}, "one time point"),
+            ({"value": np.nan}, "Replace them or leave the image out."),
+        ],
+    )
+    def test_advice_is_for_the_command_line(
+        self, halving: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+        options: dict[str, Any], advice: str,
+    ) -> None:  # fmt: skip
+        image = np.full((16, 16, 3), options.pop("value", 1), np.float32)
+        tifffile.imwrite(tmp_path / "a.tif", image, **{"photometric": "minisblack"} | options)
+        line = refused(capsys, halving, tmp_path / "a.tif", tmp_path / "out.tif")
+        assert advice in line
+        assert "=" not in line
 
     def test_colours_and_other_files(
         self, halving: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -532,10 +634,6 @@ class TestMistakes:
         assert "with num_residual_blocks 3, got 1. Put both" in line(other)
         plane = training(tmp_path / "plane", linear(1, ndim=2), ndim=3)
         assert "with ndim 3, got 2" in line(plane)
-        network = linear(1)
-        network.normalisation = Normalisation(100.0, 20.0)
-        own = training(tmp_path / "own", network)
-        assert "normalised one by one, got one with Normalisation(offset=100.0" in line(own)
         broken = training(tmp_path / "broken", linear(1))
         (broken / "weights_001_0.5.safetensors").write_bytes(b"half a file")
         assert "truncated or of another kind" in line(broken)
@@ -544,6 +642,58 @@ class TestMistakes:
         assert "beside its weights, got one of another kind" in line(bare)
         (bare / "config.json").unlink()
         assert "beside its weights, got none" in line(bare)
+
+    def test_a_configuration_with_a_byte_order_mark_is_one(self, raw: Path, tmp_path: Path) -> None:
+        model = training(tmp_path / "model", linear(1))
+        text = (model / "config.json").read_bytes()
+        (model / "config.json").write_bytes(b"\xef\xbb\xbf" + text)
+        apply(model, raw, tmp_path / "out.tif")
+
+    def test_a_folder_that_must_not_be_read(
+        self, halving: Path, raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        """Not one without weights. Root may read anything, so the refusal is imitated."""
+        listed = os.listdir
+
+        def forbidden(path: Path) -> list[str]:
+            if path == halving:
+                raise PermissionError(13, "Permission denied", str(path))
+            return listed(path)
+
+        monkeypatch.setattr(os, "listdir", forbidden)
+        line = refused(capsys, halving, raw, tmp_path / "out.tif")
+        assert f"-m: Expected a folder that can be read, got {halving}: Permission denied." in line
+
+    def test_what_cannot_be_written_is_refused_before_the_work(
+        self, halving: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        """A voxel size, a folder, the room on the disk."""
+
+        def never(*_: object) -> None:
+            pytest.fail("computed for nothing")
+
+        monkeypatch.setattr(RCAN, "forward", never)
+        source, out = tmp_path / "a.tif", tmp_path / "out.tif"
+        huge = {"axes": "ZYX", "PhysicalSizeX": 1e6, "PhysicalSizeXUnit": "µm"}
+        tifffile.imwrite(source, stack((5, 20, 20)), ome=True, metadata=huge)
+        line = refused(capsys, halving, source, out)
+        assert f"{source}: Expected 3 sizes for ZYX, each from 1e-5 to 1e5 µm" in line
+        save(source, stack((5, 20, 20)))
+        with monkeypatch.context() as patch:
+            patch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=7000))
+            line = refused(capsys, halving, source, out)
+            assert f"{out}: Expected room for 0.016 MB, got 0.007 MB. Make room for them" in line
+        with monkeypatch.context() as patch:
+
+            def read_only(*_: object, **__: object) -> None:
+                raise PermissionError(30, "Read-only file system")
+
+            patch.setattr("tempfile.TemporaryDirectory", read_only)
+            line = refused(capsys, halving, source, out)
+            assert f"-o: Expected a folder that can be written to, got {tmp_path}: Read-o" in line
+        assert not list(tmp_path.glob("out*"))
 
     def test_results_are_kept_unless_they_shall_be_replaced(
         self, halving: Path, raw: Path, truth: Path, tmp_path: Path,
@@ -588,10 +738,18 @@ class TestMistakes:
 
 
 class TestBlocks:
+    @staticmethod
+    def cut(ndim: int, block: tuple[int, ...], **options: object) -> dict[str, tuple[int, ...]]:
+        told = {"block_shape": None, "block_overlap_shape": None, "halo": None} | options
+        config = SimpleNamespace(ndim=ndim, patch_shape=lambda _: block)
+        return _cut(SimpleNamespace(**told), config)
+
     def test_defaults_are_those_of_the_publication(self) -> None:
-        assert blocks(3, (16, 256, 256))[:2] == ((16, 256, 256), (2, 32, 32))
-        assert blocks(3, (2, 3, 480)).overlap == (0, 1, 60)
-        assert blocks(2, (1, 16)).overlap == (0, 2)
+        cut = self.cut(3, (16, 256, 256), halo=(0, 0, 0))
+        assert (cut["tile"], cut["overlap"]) == ((16, 256, 256), (2, 32, 32))
+        assert len(tiles((64, 512, 512), **cut)) == 45
+        assert self.cut(3, (2, 3, 480))["overlap"] == (0, 1, 60)
+        assert self.cut(2, (1, 16)) == {"tile": (13, 28), "overlap": (0, 2), "halo": (6, 6)}
 
     @settings(max_examples=60, deadline=None)
     @given(
@@ -605,7 +763,7 @@ class TestBlocks:
         halo: tuple[int, int],
     ) -> None:  # fmt: skip
         overlap = tuple(min(o, b // 2) for o, b in zip(overlap, block, strict=True))
-        cut, seen = blocks(2, block, overlap, halo), []
+        cut, seen = self.cut(2, block, block_overlap_shape=overlap, halo=halo), []
 
         class Seeing(torch.nn.Identity):
             def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -613,10 +771,9 @@ class TestBlocks:
                 return x
 
         pixels = np.random.default_rng(0).random(image)
-        came = restore(Seeing(), pixels, cut, normalisation=Normalisation())
-        np.testing.assert_allclose(came, pixels, atol=1e-6)
-        assert len(seen) == cut.count(image)
-        assert (np.array(seen) <= cut.tile).all()
+        np.testing.assert_allclose(predict(Seeing(), pixels, **cut), pixels, atol=1e-6)
+        assert len(seen) == len(tiles(image, **cut))
+        assert (np.array(seen) <= cut["tile"]).all()
 
     def test_no_seam_shows(self) -> None:
         """Channel attention, which sees the whole block, is held at one half."""
@@ -626,12 +783,10 @@ class TestBlocks:
             if hasattr(module, "excite"):
                 torch.nn.init.zeros_(module.excite[2].weight)
         image = stack((36, 40, 40))
-        low, high = np.percentile(image, [2, 99.9])
+        scaling = Scaling(Percentile().for_image(image), None)
 
         def restored(*block: int, **options: tuple[int, ...]) -> np.ndarray:
-            cut = blocks(3, block, **options)
-            normalisation = Normalisation(low, high - low)
-            return restore(network, image, cut, normalisation=normalisation)
+            return predict(network, image, **self.cut(3, block, **options), scaling=scaling)
 
         whole = restored(36, 40, 40)
         span = np.ptp(whole)
@@ -644,15 +799,9 @@ class TestBlocks:
     def test_thin_volumes_are_never_computed_with_short_numbers(self, slices: int) -> None:
         """Where the network is deeper than the volume, PyTorch gets them wrong."""
         torch.manual_seed(0)
-        network, image = (
-            RCAN(channels=4, blocks=1, groups=1, reduction=2).eval(),
-            stack((slices, 24, 24)),
-        )
-        cut = blocks(3, (16, 64, 64))
-        short, long = (
-            restore(network, image, cut, normalisation=Normalisation(), bfloat16=bfloat16)
-            for bfloat16 in (True, False)
-        )
+        network, image = RCAN(channels=4, blocks=1, groups=1, reduction=2), stack((slices, 24, 24))
+        cut = self.cut(3, (16, 64, 64))
+        short, long = (predict(network, image, **cut, precision=p) for p in ("bfloat16", "float32"))
         np.testing.assert_array_equal(short, long)
 
 
@@ -792,3 +941,21 @@ def test_help_needs_no_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0
     assert "apply" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["apply"], ["apply", "-m", "m", "-i", "n", "-o", "o"]]
+)
+def test_a_closed_stderr_is_no_fault(arguments: list[str], tmp_path: Path) -> None:
+    """Nor may what is told go into a file that got its number."""
+    command = f"{sys.executable} -m aimicro {arguments} 2>&-"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == (0 if arguments == "--help" else 2)
+    assert "Traceback" not in done.stdout
+
+
+def test_a_run_with_a_closed_stderr(halving: Path, raw: Path, tmp_path: Path) -> None:
+    options = f"-m {halving} -i {raw} -o {tmp_path / 'out.tif'}"
+    command = f"{sys.executable} -m aimicro apply {options} >&- 2>&-"
+    assert subprocess.run(["bash", "-c", command]).returncode == 0
+    assert read_tiff(tmp_path / "out.tif").data.shape == (9, 2, 40, 33)

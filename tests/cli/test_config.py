@@ -1,12 +1,14 @@
 import json
+import shutil
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 from typing import Any, get_args
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
+import tifffile
 from hypothesis import HealthCheck, example, given, settings
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
@@ -76,6 +78,8 @@ DEFAULTS = {
     "mixed_precision": "auto",
     "validation_patches": 16,
     "memory_limit_gb": 4.0,
+    "task": "restore",
+    "pair_by_order": False,
 }
 COUNTS = ("num_residual_blocks", "num_residual_groups", "epochs", "steps_per_epoch", "batch_size",
           "early_stopping_patience", "validation_patches")  # fmt: skip
@@ -102,6 +106,7 @@ configs = st.fixed_dictionaries(
         "learning_rate_schedule": st.sampled_from(["halving", "cosine", "constant"]),
         "mixed_precision": st.sampled_from(["auto", "float32", "bfloat16"]),
         "memory_limit_gb": st.floats(0, exclude_min=True, allow_infinity=False),
+        "pair_by_order": st.booleans(),
         **dict.fromkeys(COUNTS, counts),
     },
 )
@@ -512,6 +517,25 @@ def training(**keys: object) -> list[tuple[str, str]]:
     return [(a.as_posix(), b.as_posix()) for a, b in image_pairs(config, which="training")]
 
 
+def save_set(folder: Path, name: str, *, n: int) -> None:
+    """A multi-file OME-TIFF: a plane in each file, each of which describes all of them."""
+    ids = [f"urn:uuid:00000000-0000-0000-0000-{index:012}" for index in range(n)]
+    parts = "".join(
+        f'<TiffData IFD="0" FirstZ="{z}" PlaneCount="1"><UUID FileName="{name}_{z}.ome.tif">'
+        f"{ids[z]}</UUID></TiffData>"
+        for z in range(n)
+    )
+    for z in range(n):
+        ome = (
+            '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+            f'UUID="{ids[z]}"><Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" '
+            f'Type="uint8" SizeX="8" SizeY="8" SizeZ="{n}" SizeC="1" SizeT="1">{parts}</Pixels>'
+            "</Image></OME>"
+        )
+        pixels = np.full((8, 8), z, np.uint8)
+        tifffile.imwrite(folder / f"{name}_{z}.ome.tif", pixels, description=ome, metadata=None)
+
+
 class TestImagePairs:
     def test_folders_are_paired_in_the_order_of_names(self, folders: Path) -> None:
         for name in ("raw", "gt"):
@@ -548,28 +572,63 @@ class TestImagePairs:
             (folders / "low.tif", folders / "high.tif")
         ]
 
-    def test_different_names_get_one_warning(self, folders: Path) -> None:
+    def test_names_that_do_not_match_are_refused_unless_told_otherwise(self, folders: Path) -> None:
+        """The first raw image and the last truth are lacking: every pair is a wrong one."""
         fill(folders / "raw", "a.tif", "b.tif", "c.tif")
-        fill(folders / "gt", "a.tif", "c.tif", "d.tif")
-        with pytest.warns(UserWarning, match="^training_data_dir: 2 of 3 pairs have") as caught:
-            found = training(**FOLDERS)
-        assert found[1] == ("train/raw/b.tif", "train/gt/c.tif")
-        (warning,) = caught
-        assert "the first is b.tif with c.tif." in str(warning.message)
-        assert warning.filename == __file__
-
-    def test_different_suffixes_get_none(self, folders: Path) -> None:
-        fill(folders / "raw", "a.tif")
-        fill(folders / "gt", "a.tiff")
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        fill(folders / "gt", "b.tif", "c.tif", "d.tif")
+        with pytest.raises(ValueError, match=r"^training_data_dir: .* 3 of 3 with") as caught:
             training(**FOLDERS)
-        assert not caught
+        assert "a.tif with b.tif, b.tif with c.tif, c.tif with d.tif. Rename" in str(caught.value)
+        assert 'write "pair_by_order": true' in str(caught.value)
+        found = training(**FOLDERS, pair_by_order=True)
+        assert found[1] == ("train/raw/b.tif", "train/gt/c.tif")
+
+    @pytest.mark.parametrize(
+        ("raw", "gt", "match"),
+        [
+            (["raw_1", "raw_2"], ["gt_1", "gt_2"], True),
+            (["raw_01", "raw_10"], ["gt_01", "gt_10"], True),
+            (["1_low", "2_low"], ["1_high", "2_high"], True),
+            (["low"], ["high"], True),
+            (["raw_1", "raw_2"], ["gt_2", "gt_3"], False),
+            (["f10", "f11"], ["f20", "f21"], False),
+            (["10f", "20f"], ["11f", "21f"], False),
+        ],
+    )
+    def test_names_may_differ_in_what_all_have_in_common(
+        self, folders: Path, raw: list[str], gt: list[str], match: bool
+    ) -> None:
+        fill(folders / "raw", *(f"{name}.tif" for name in raw))
+        fill(folders / "gt", *(f"{name}.tiff" for name in gt))
+        if match:
+            assert len(training(**FOLDERS)) == len(raw)
+            return
+        with pytest.raises(ValueError, match="Expected pairs of one name"):
+            training(**FOLDERS)
+
+    def test_an_image_is_not_its_own_truth(self, folders: Path) -> None:
+        fill(folders / "raw", "a.tif")
+        (folders / "link").symlink_to(folders / "raw")
+        for gt in ("train/raw", "train/link"):
+            with pytest.raises(ValueError, match=r"got 'train/raw/a.tif' as both"):
+                training(training_data_dir={"raw": "train/raw", "gt": gt})
+
+    def test_an_image_in_several_files_is_one(self, folders: Path) -> None:
+        for kind in ("raw", "gt"):
+            save_set(folders / kind, "a", n=3)
+            fill(folders / kind, "b.tif")
+        assert [Path(raw).name for raw, _ in training(**FOLDERS)] == ["a_0.ome.tif", "b.tif"]
+
+    def test_a_copy_of_an_ome_tiff_is_an_image_of_its_own(self, folders: Path) -> None:
+        for kind in ("raw", "gt"):
+            save_set(folders / kind, "b", n=1)
+            shutil.copy(folders / kind / "b_0.ome.tif", folders / kind / "a.ome.tif")
+        assert len(training(**FOLDERS)) == 2
 
     def test_counts_must_match(self, folders: Path) -> None:
         fill(folders / "raw", "a.tif", "b.tif", "c.tif")
         fill(folders / "gt", "a.tif", "c.tif")
-        with pytest.raises(ConfigError) as caught:
+        with pytest.raises(ValueError, match="Expected as many") as caught:
             training(**FOLDERS)
         assert str(caught.value) == (
             "training_data_dir: Expected as many raw as true images, got 3 in 'train/raw' and 2 in "
@@ -579,7 +638,7 @@ class TestImagePairs:
     def test_a_folder_without_tiff_is_refused(self, folders: Path) -> None:
         fill(folders / "raw", "a.tif")
         fill(folders / "gt", "a.png")
-        with pytest.raises(ConfigError, match=r"^training_data_dir.gt: .*, got none in 'train/gt'"):
+        with pytest.raises(ValueError, match=r"^training_data_dir.gt: .*, got none in 'train/gt'"):
             training(**FOLDERS)
 
     @pytest.mark.parametrize("name", PRINTED)
@@ -600,8 +659,8 @@ class TestImagePairs:
             training(training_data_dir={"raw": path, "gt": path})
 
     def test_a_backslash_that_is_part_of_a_name_is_no_fault(self, folders: Path) -> None:
-        fill(folders, r"odd\name.tif")
-        pair = {"raw": r"train/odd\name.tif", "gt": r"train/odd\name.tif"}
+        fill(folders, r"odd\name.tif", r"gt\name.tif")
+        pair = {"raw": r"train/odd\name.tif", "gt": r"train/gt\name.tif"}
         assert training(training_image_pairs=[pair]) == [(pair["raw"], pair["gt"])]
 
     def test_missing_paths_are_told_with_where_they_were_looked_for(self, folders: Path) -> None:

@@ -3,6 +3,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -145,7 +146,8 @@ class TestFolder:
         self, trained: Path, data: dict[str, Any]
     ) -> None:
         model = load_model(best_weights(trained), RCAN)
-        assert model.config == {"ndim": 3, "channels": 4, "blocks": 1, "groups": 2, "reduction": 2}
+        expected = {"ndim": 3, "channels": 4, "blocks": 1, "groups": 2, "reduction": 2}
+        assert model.config == expected | {"in_channels": 1, "out_channels": 1}
         assert (model.normalisation.offset, model.normalisation.scale) == (0, 1)
         torch.manual_seed(7)
         untrained = RCAN(**model.config)
@@ -379,6 +381,43 @@ class TestExistingTraining:
         assert "began, got epochs 5, was 4; loss mse, was mae. Resume with" in complaint(capsys)
         assert content(trained) == before
 
+    def test_is_not_resumed_without_its_latest_state(
+        self, trained: Path, data: dict[str, Any], tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:  # fmt: skip
+        """It would begin at epoch 1, over the old table."""
+        folder = shutil.copytree(trained, tmp_path / "m")
+        (folder / "last.safetensors").unlink()
+        before = content(folder)
+        assert train(folder, data, resume=True) == 2
+        assert "Expected last.safetensors to go on from, got none" in complaint(capsys)
+        assert content(folder) == before
+
+    def test_is_resumed_with_the_same_images_elsewhere(
+        self, data: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert train(tmp_path / "m", data, epochs=2) == 0
+        before = content(tmp_path / "m")
+        moved = {}
+        for key, folders in data.items():
+            for kind, folder in folders.items():
+                copy = shutil.copytree(folder, tmp_path / key / kind)
+                moved.setdefault(key, {})[kind] = str(copy)
+        assert train(tmp_path / "m", moved, epochs=2, resume=True) == 0
+        assert content(tmp_path / "m") == before
+
+    def test_is_not_resumed_with_other_images_under_the_same_name(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        data = {"training_data_dir": save_pairs(tmp_path / "data", 2, (8, 32, 32), seed=0)}
+        assert train(tmp_path / "m", data, epochs=2) == 0
+        before = content(tmp_path / "m")
+        save_pairs(tmp_path / "data", 2, (8, 32, 32), seed=1)
+        capsys.readouterr()
+        assert train(tmp_path / "m", data, epochs=2, resume=True) == 2
+        assert "last.safetensors: " in complaint(capsys)
+        assert content(tmp_path / "m") == before
+
     def test_that_is_finished_says_so(
         self, trained: Path, data: dict[str, Any], capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -436,6 +475,25 @@ class TestBadInput:
         self, refused: Callable[..., str], settings: dict[str, Any], message: str
     ) -> None:
         assert re.search(message, refused(**settings))
+
+    def test_images_that_are_trained_on_do_not_judge(
+        self, refused: Callable[..., str], data: dict[str, Any]
+    ) -> None:
+        told = refused(validation_data_dir=data["training_data_dir"])
+        assert "Expected validation images that are not trained on, got 3 that are" in told
+        raw = data["training_data_dir"]["raw"]
+        told = refused(training_data_dir={"raw": raw, "gt": raw})
+        assert "Expected a raw image and its truth, got" in told
+
+    def test_pairs_whose_names_tell_that_they_are_none(
+        self, refused: Callable[..., str], data: dict[str, Any], tmp_path: Path
+    ) -> None:
+        folders = save_pairs(tmp_path / "shifted", 3, (8, 32, 32), seed=5)
+        Path(folders["gt"], "0.tif").rename(Path(folders["gt"], "3.tif"))
+        told = refused(training_data_dir=folders)
+        assert "got 3 of 3 with different ones: 0.tif with 1.tif, 1.tif with 2.tif" in told
+        settings = {"training_data_dir": folders, "pair_by_order": True, "epochs": 1}
+        assert train(tmp_path / "m", data, settings) == 0
 
     def test_folder_without_tiff(self, refused: Callable[..., str], tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
@@ -540,7 +598,10 @@ class TestBadInput:
         assert main(arguments) == 2
         assert "got config.json. Add --resume to go on with it, or" in complaint(capsys)
         assert main([*arguments, "--resume"]) == 2
-        assert "aimicro train wrote there, got one of another kind" in complaint(capsys)
+        assert (
+            "aimicro train wrote beside its weights, got one of another kind. Choose"
+            in complaint(capsys)
+        )
         assert config.read_bytes() == before
 
     def test_training_that_diverges(

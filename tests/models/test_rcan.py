@@ -86,9 +86,9 @@ def test_convolutions_reach_as_far_as_stated_and_no_further(ndim: int) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"ndim": 1}, "Expected ndim 2 .* or 3 .*, got 1"),
+        ({"ndim": 1}, "Expected ndim from 2 to 3, got 1. 2 is for images"),
         ({"blocks": 0}, "Expected blocks of 1 or more, got 0"),
-        ({"channels": 4, "reduction": 8}, "at most the 4 channels, got 8"),
+        ({"channels": 4, "reduction": 8}, "reduction from 1 to 4, got 8. Channel attention"),
     ],
 )
 def test_impossible_networks_are_refused(settings: dict[str, int], message: str) -> None:
@@ -96,7 +96,6 @@ def test_impossible_networks_are_refused(settings: dict[str, int], message: str)
         RCAN(**settings)
 
 
-@pytest.mark.parametrize("shape", [(1, 16, 16), (1, 2, 4, 16, 16)])
-def test_image_with_other_axes_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="5 axes with one channel, got shape"):
-        RCAN(ndim=3, channels=4, reduction=2)(torch.zeros(shape))
+def test_channels_in_and_out() -> None:
+    network = RCAN(ndim=2, channels=4, reduction=2, in_channels=3, out_channels=2)
+    assert network(torch.zeros(1, 3, 8, 9)).shape == (1, 2, 8, 9)

@@ -96,10 +96,10 @@ def test_config_builds_the_same_network_again() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"ndim": 4}, r"Expected ndim 2 \(images\) or 3 \(volumes\), got 4"),
+        ({"ndim": 4}, "Expected ndim from 2 to 3, got 4. 2 is for images, 3 for volumes"),
         ({"channels": 0}, "Expected channels of 1 or more, got 0"),
         ({"depth": -1}, "Expected depth of 1 or more, got -1"),
-        ({"dropout": 1.0}, "Expected dropout from 0 to below 1, got 1.0. Try 0.1"),
+        ({"dropout": 1.0}, "Expected dropout from 0 to below 1, got 1. Try 0.1"),
         (
             {"out_channels": 2, "residual": True},
             "as many output as input channels.*got 2 and 1.*residual=False",
@@ -109,9 +109,3 @@ def test_config_builds_the_same_network_again() -> None:
 def test_impossible_networks_are_refused(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         UNet(**arguments)
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 20, 32), (1, 32, 32), (1, 1, 8, 32, 32)])
-def test_sizes_that_cannot_be_halved_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"Expected 4 axes whose last 2 divide by 8, got \("):
-        UNet(channels=2, depth=3)(torch.zeros(shape))

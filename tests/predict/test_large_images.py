@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from aimicro.cli._channels import Channel, affine_to, score
 from aimicro.io.large import NoRoomError, is_large, parts, zeros_on_disk
 from aimicro.predict import predict
-from aimicro.predict.restore import Channel, affine_to, blocks, restore, score
-from aimicro.train import Normalisation, percentile_normalisation
 from aimicro.train._percentiles import percentiles_by_counting
+from aimicro.train.scaling import Linear, Percentile, Scaling
 
 TYPES = ["u1", "i1", "u2", ">u2", "i2", "f2", "u4", "i4", "f4", ">f4", "u8", "i8", "f8"]
 FINITE = {"allow_nan": False, "allow_infinity": False}
@@ -48,10 +48,10 @@ def test_percentiles_of_many_pixels_in_several_parts(dtype: str) -> None:
 
 def test_large_images_are_normalised_like_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     image = np.random.default_rng(0).gamma(2, 300, (20, 30, 40)).astype(np.float32)
-    small = percentile_normalisation(image, 2, 99.9)
+    small = Percentile().for_image(image)
     monkeypatch.setattr("aimicro.train._percentiles._MANY", 1000)
-    assert percentile_normalisation(image, 2, 99.9) == small
-    assert percentile_normalisation(image > 600, 0, 100).scale == pytest.approx(1, abs=1e-5)
+    assert Percentile().for_image(image) == small
+    assert Percentile(0, 100).for_image(image > 600) == Linear(0, 1)
 
 
 @pytest.mark.parametrize("dtype", ["u1", ">u2", ">f4"])
@@ -104,41 +104,30 @@ class Halving(torch.nn.Module):
         return x / 2
 
 
-@pytest.mark.parametrize("normalisation", [None, Normalisation(offset=90, scale=20)])
+@pytest.mark.parametrize("scaling", [None, Scaling(Linear(90, 20), Linear(90, 20))])
 @pytest.mark.parametrize("shape", [(40, 70), (9, 30, 41)])
 def test_the_result_goes_where_it_is_wanted(
-    tmp_path: Path, shape: tuple[int, ...], normalisation: Normalisation | None
+    tmp_path: Path, shape: tuple[int, ...], scaling: Scaling | None
 ) -> None:
     model = Halving()
-    model.normalisation = normalisation
+    model.scaling = scaling
     image = np.random.default_rng(0).normal(100, 20, shape)
     out = zeros_on_disk(shape, np.float32, tmp_path)
     out[...] = np.nan  # what was there before makes no difference
-    came = predict(model, image, tile=16, blend=3, out=out)
+    came = predict(model, image, tile=16, overlap=3, out=out)
     assert came is out
-    np.testing.assert_array_equal(came, predict(model, image, tile=16, blend=3))
+    np.testing.assert_array_equal(came, predict(model, image, tile=16, overlap=3))
 
 
 @pytest.mark.parametrize(("shape", "dtype"), [((5, 6), "f4"), ((6, 5), "f8")])
 def test_a_place_that_does_not_fit_is_refused(shape: tuple[int, int], dtype: str) -> None:
-    with pytest.raises(ValueError, match=r"image's shape \(6, 5\) in float32 for the result, got"):
+    with pytest.raises(ValueError, match=r"array of shape \(6, 5\) in float32 for the result, got"):
         predict(Halving(), np.zeros((6, 5)), out=np.zeros(shape, dtype))
 
 
-def test_only_a_large_result_with_a_place_for_it_goes_to_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_large() -> None:
     assert is_large((64, 512, 513))
     assert not is_large((64, 512, 512))
-    monkeypatch.setattr("aimicro.io.large.LARGE", 20 * 30 * 30)
-    image, small = np.ones((21, 30, 30)), np.ones((20, 30, 30))
-    cut = blocks(3, (8, 16, 16))
-
-    def kind(image: np.ndarray, **options: Path) -> type:
-        return type(restore(Halving(), image, cut, normalisation=Normalisation(), **options))
-
-    assert kind(image, scratch=tmp_path) is np.memmap
-    assert kind(image) is kind(small, scratch=tmp_path) is np.ndarray
 
 
 def peak_memory(function) -> int:
@@ -154,17 +143,17 @@ def peak_memory(function) -> int:
 @pytest.mark.parametrize("model", [Halving(), torch.nn.Conv3d(1, 1, 3, padding=1)])
 def test_prediction_from_file_to_file_holds_a_tile(tmp_path: Path, model: torch.nn.Module) -> None:
     """And what looks for NaN holds a part."""
-    model.normalisation = Normalisation(offset=1, scale=2)
+    model.scaling = Scaling(Linear(1, 2), Linear(1, 2))
     image, out = (zeros_on_disk((60, 256, 256), kind, tmp_path) for kind in ("u2", "f4"))
 
     def run() -> None:
-        predict(model, image, tile=(16, 64, 64), halo=2, blend=2, out=out)
+        predict(model, image, tile=(16, 64, 64), halo=2, overlap=2, out=out)
 
     assert peak_memory(run) < image.size / 2  # bytes; a copy in float32 has eight times as many
 
 
 def test_scores_hold_a_box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aimicro.predict.restore._EDGE", {2: 60, 3: 20})
+    monkeypatch.setattr("aimicro.cli._channels._BOX", {2: 60, 3: 20})
     peaks = []
     for shape in [(40, 40, 40), (160, 40, 40), (40, 40, 160), (10, 160, 160), (160, 160)]:
         truth, image = (zeros_on_disk(shape, np.float32, tmp_path) for _ in range(2))

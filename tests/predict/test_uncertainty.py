@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from aimicro.models import UNet
-from aimicro.predict import predict, predict_turned, predict_with_dropout
+from aimicro.predict import predict, predict_tta, predict_with_dropout
 
 RNG = np.random.default_rng(0)
 
@@ -43,7 +43,7 @@ def unet(dropout: float = 0.3, ndim: int = 2) -> UNet:
 @pytest.mark.parametrize("shape", [(20, 34), (5, 12, 16)])
 def test_results_are_turned_back(shape: tuple[int, ...]) -> None:
     image = RNG.random(shape).astype(np.float32)
-    stack = predict_turned(nn.Identity(), image)
+    stack = predict_tta(nn.Identity(), image)
     assert stack.shape == (8, *shape)
     assert all(np.array_equal(result, image) for result in stack)
 
@@ -51,7 +51,7 @@ def test_results_are_turned_back(shape: tuple[int, ...]) -> None:
 def test_each_of_the_eight_is_another_one() -> None:
     """What is to the left in a turned image comes from four sides, from each of them twice."""
     image = RNG.random((12, 12)).astype(np.float32)
-    stack = predict_turned(Shift(), image)
+    stack = predict_tta(Shift(), image)
     assert np.array_equal(stack[0], np.roll(image, 1, axis=1))
     moved = [np.roll(image, by, axis=axis) for by in (-1, 1) for axis in (0, 1)]
     assert [sum(np.array_equal(s, m) for s in stack) for m in moved] == [2, 2, 2, 2]
@@ -63,16 +63,23 @@ def test_volume_is_never_turned_upside_down() -> None:
             return torch.roll(x, 1, dims=2)
 
     volume = RNG.random((6, 8, 10)).astype(np.float32)
-    for result in predict_turned(Below(), volume):
+    for result in predict_tta(Below(), volume):
         assert np.array_equal(result, np.roll(volume, 1, axis=0))
 
 
 def test_tiles_do_not_change_the_turned_results() -> None:
     image, network = RNG.random((70, 54)), unet(0)
-    whole = predict_turned(network, image)
-    np.testing.assert_allclose(predict_turned(network, image, tile=48), whole, atol=1e-5)
+    whole = predict_tta(network, image)
+    np.testing.assert_allclose(predict_tta(network, image, tile=48), whole, atol=1e-5)
     assert np.ptp(whole, axis=0).max() > 1e-3
     assert np.array_equal(whole[0], predict(network, image))
+
+
+def test_channels_stay_channels() -> None:
+    torch.manual_seed(0)
+    network, image = UNet(channels=4, depth=1, out_channels=2, dropout=0.1), RNG.random((16, 24))
+    assert predict_tta(network, image).shape == (8, 2, 16, 24)
+    assert predict_with_dropout(network, image, n=3, rng=0).shape == (3, 2, 16, 24)
 
 
 # ---- dropout
@@ -143,13 +150,13 @@ def test_network_without_dropout_is_refused(network: nn.Module) -> None:
 
 @pytest.mark.parametrize("n", [0, -2])
 def test_samples_must_be_counted(n: int) -> None:
-    with pytest.raises(ValueError, match=f"1 or more samples, got {n}"):
+    with pytest.raises(ValueError, match=f"n of 1 or more, got {n}"):
         predict_with_dropout(unet(), np.ones((16, 16)), n=n, rng=0)
 
 
 def test_images_are_checked_as_for_predict() -> None:
     for image in (np.ones(5), np.full((16, 16), np.nan)):
-        with pytest.raises(ValueError, match=r"Expected (a real image|finite pixels)"):
-            predict_turned(nn.Identity(), image)
-        with pytest.raises(ValueError, match=r"Expected (a real image|finite pixels)"):
+        with pytest.raises(ValueError, match=r"Expected a real image|Expected finite pixels"):
+            predict_tta(nn.Identity(), image)
+        with pytest.raises(ValueError, match=r"Expected a real image|Expected finite pixels"):
             predict_with_dropout(unet(), image, rng=0)

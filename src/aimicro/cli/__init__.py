@@ -4,14 +4,21 @@ A mistake in what was asked ends with one line on stderr and exit status 2.
 """
 
 import argparse
+import io
+import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 import aimicro
 from aimicro.cli import apply, simulate, train
+
+_PYTHON = re.compile(
+    r"[,;] (or |such as |where [^.;]*, )?(pass )?(axes|allow_nan)=[^.]*(?=\.)", re.ASCII
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -45,18 +52,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -----
     Used in chapter 6, *Image formation*.
     """
+    _mend_streams()
     options = parser().parse_args(arguments)
     name = f"aimicro {options.command}"
     try:
         with _warnings_in_one_line(name):
             options.run(options)
     except (ValueError, TypeError, OSError, FloatingPointError, MemoryError) as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        # Advice to pass an argument of Python, after other advice, is of no use here.
+        _tell(f"{name}: {_PYTHON.sub('', str(error))}")
         return 2
     except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
+        _tell(f"{name}: interrupted")
         return 130
     return 0
+
+
+def _mend_streams() -> None:
+    """Let all that is printed go somewhere, also where a stream is closed or not UTF-8."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the shell: 2>&-
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, it lives as long as the run
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _tell(line: str) -> None:
+    with suppress(OSError):  # whoever listened is gone
+        print(line, file=sys.stderr)
 
 
 @contextmanager

@@ -4,42 +4,37 @@ A private part of :mod:`aimicro.cli.apply`, and apart from it because it loads t
 """
 
 import argparse
+import errno
+import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from aimicro.cli.config import COMPLETE, CompleteConfig
+from aimicro import checks
+from aimicro.cli._channels import DATA_RANGE, Channel, affine_to, interleaved, score
+from aimicro.cli.config import COMPLETE, CompleteConfig, read_complete
 from aimicro.io import TiffImage, read_tiff, write_tiff
+from aimicro.io.large import is_large, zeros_on_disk
 from aimicro.models.rcan import RCAN
-from aimicro.predict.restore import (
-    DATA_RANGE,
-    Channel,
-    InFloat32,
-    affine_to,
-    blocks,
-    interleaved,
-    restore,
-    score,
-)
+from aimicro.predict import predict, tiles
+from aimicro.predict.tiles import Array, Precision
 from aimicro.train._stack_files import read_header
 from aimicro.train.checkpoint import best_weights, load_model
 from aimicro.train.fit import best_device, native_bfloat16
-from aimicro.train.patches import (
-    LEAST_SCALE,
-    Array,
-    Normalisation,
-    percentile_normalisation,
-)
+from aimicro.train.scaling import Linear, Percentile, Scaling
 
 Row = dict[str, str | float]
+DEFAULT_HALO = 6  # what is farther away changed trained networks by 0.2 % of the range at most
 _FEWEST_LEVELS = 16  # from dark to bright: with fewer, rounding draws contour lines
 _KINDS = {2: "an image (Y, X)", 3: "a volume (Z, Y, X)"}
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _KEYS = {
     "ndim": "ndim",
     "channels": "num_channels",
@@ -49,26 +44,31 @@ _KEYS = {
 }
 
 
+class _Cut(TypedDict):
+    """How an image is cut, as `predict` and `tiles` want it."""
+
+    tile: tuple[int, ...]
+    halo: tuple[int, ...]
+    overlap: tuple[int, ...]
+
+
 class Restorer:
     """A trained network, and what the options want of it."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        model, config = _trained(options.model_dir)
-        self.p_min = config.p_min if options.p_min is None else options.p_min
-        self.p_max = config.p_max if options.p_max is None else options.p_max
-        percentile_normalisation([0.0], self.p_min, self.p_max)  # refuses what fits no image
+        network, config = _trained(options.model_dir)
         self.ndim = config.ndim
-        shape = options.block_shape or config.patch_shape(self.ndim)
-        self.cut = blocks(self.ndim, shape, options.block_overlap_shape, options.halo)
+        self.scaling = _scaling(options, network, config)
+        self.cut = _cut(options, config)
         device = best_device()
-        self.bfloat16 = config.mixed_precision == "bfloat16" or (
+        short = config.mixed_precision == "bfloat16" or (
             config.mixed_precision == "auto" and native_bfloat16(device)
         )
-        model.tail = InFloat32(model.tail)  # type: ignore[assignment]
+        self.precision: Precision = "bfloat16" if short else "float32"
         # As in training. On a CPU it saves one of seven copies of all channels.
         layout = torch.channels_last_3d if self.ndim == 3 else torch.channels_last
-        self.model = model.to(device=device, memory_format=layout)  # type: ignore[call-overload]
+        self.network = network.to(device=device, memory_format=layout)  # type: ignore[call-overload]
 
     def restore(
         self, raw: Path, truth: Path | None, output: Path, *, each: Callable[[float], object]
@@ -79,21 +79,34 @@ class Restorer:
         """
         scratch = output.resolve().parent  # there is room for the result, which is as large
         image = self._read(raw, scratch)
-        of_raw = self._normalisation(raw, image.data)
+        of_raw = _scale(raw, self.scaling.input, image.data)
         # Mistakes show before the long computation, during which the truth is not held.
-        of_truth = self._check_truth(truth, raw, image.data.shape, scratch) if truth else None
+        of_truth = self._check_truth(truth, raw, image.data.shape, scratch) if truth else of_raw
+        undone = _scale(raw, self.scaling.output or Linear(), image.data)
         if self.options.raw_units:
-            _check_levels(raw, image.data, of_raw, self.options.bpp)
+            _check_levels(raw, image.data, undone, self.options.bpp)
+        self._rehearse(raw, output, image, n_channels=3 if truth else 2)
         restored = self._restored(raw, image.data, of_raw, each, scratch)
         channels = {"raw": Channel.normalised(image.data, of_raw), "restored": Channel(restored)}
         row = None
-        if truth and of_truth:
+        if truth:
             channels["truth"] = Channel.normalised(self._read(truth, scratch).data, of_truth)
             row = {"file": raw.name, "truth": truth.name, **self._scores(channels)}
         if self.options.rescale:
             channels["restored"] = affine_to(channels["truth"], channels["restored"])
-        self._write(output, channels, of_raw, image)
+        channels = self._in_unit(channels, undone)
+        try:
+            self._write(output, channels, image)
+        except OSError as error:
+            n_mb = self._n_bytes(len(channels), image) / 1e6
+            todo = "Make room for them, or choose" if error.errno in _FULL else "Choose"
+            raise OSError(
+                f"{output}: Expected to write {n_mb:.3g} MB, got: {error.strerror or error}. "
+                f"{todo} another -o."
+            ) from error
         return row
+
+    # ---- before
 
     def _read(self, file: Path, scratch: Path) -> TiffImage:
         shape = read_header(file).shape
@@ -108,53 +121,77 @@ class Restorer:
         data = data.view("u1") if data.dtype == bool else data
         return replace(image, data=data, axes="ZYX"[-self.ndim :])
 
-    def _normalisation(self, file: Path, pixels: NDArray[np.generic]) -> Normalisation:
-        normalisation = percentile_normalisation(pixels, self.p_min, self.p_max)
-        low, high = float(pixels.min()), float(pixels.max())
-        if high > low and _span(normalisation) == 0:
-            raise ValueError(
-                f"{file}: Expected percentiles {self.p_min:g} and {self.p_max:g} that differ, got "
-                f"{normalisation.offset:g} for both, in an image from {low:g} to {high:g}. "
-                "Choose others, for example --p_max 100."
-            )
-        return normalisation
-
-    def _check_truth(
-        self, truth: Path, raw: Path, shape: tuple[int, ...], scratch: Path
-    ) -> Normalisation:
+    def _check_truth(self, truth: Path, raw: Path, shape: tuple[int, ...], scratch: Path) -> Linear:
         pixels = self._read(truth, scratch).data
         if pixels.shape != shape:
             raise ValueError(
                 f"{truth}: Expected a truth of the shape of {raw}, {shape}, got {pixels.shape}. "
                 "Check that the two belong together, or crop both to the same field."
             )
-        return self._normalisation(truth, pixels)
+        return _scale(truth, self.scaling.output or Linear(), pixels)
+
+    def _rehearse(self, raw: Path, output: Path, image: TiffImage, *, n_channels: int) -> None:
+        """Refuse what cannot be written, as long as nothing is lost by that."""
+        folder = output.resolve().parent
+        n_channels = 1 if self.options.restored_only else n_channels
+        n_bytes = self._n_bytes(n_channels, image)
+        n_bytes += 4 * image.data.size * is_large(image.data.shape)  # held in a file for a while
+        free = shutil.disk_usage(folder).free
+        if n_bytes > free:
+            raise OSError(
+                f"{output}: Expected room for {n_bytes / 1e6:.3g} MB, got {free / 1e6:.3g} MB. "
+                "Make room for them, or choose another -o."
+            )
+        try:
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".aimicro") as place:
+                pixel = Channel(np.zeros((1,) * self.ndim))
+                self._write(Path(place, "a.tif"), dict.fromkeys(map(str, range(n_channels)), pixel),
+                            image)  # fmt: skip
+        except ValueError as error:
+            raise ValueError(f"{raw}: {error} In Fiji: Image > Properties.") from error
+        except OSError as error:
+            raise OSError(
+                f"-o: Expected a folder that can be written to, got {folder}: "
+                f"{error.strerror or error}. Choose another -o."
+            ) from error
+
+    def _n_bytes(self, n_channels: int, image: TiffImage) -> int:
+        return int(n_channels * image.data.size * self.options.bpp // 8)
+
+    # ---- the work
 
     def _restored(
         self,
         file: Path,
         pixels: NDArray[np.generic],
-        of_raw: Normalisation,
+        of_raw: Linear,
         each: Callable[[float], object],
         scratch: Path,
     ) -> Array:
+        """Restore an image, in normalised units."""
+        out = None
+        if is_large(pixels.shape):
+            out = zeros_on_disk(pixels.shape, np.float32, scratch)
+        n_tiles = len(tiles(pixels.shape, **self.cut))
+        hook = self.network.register_forward_hook(lambda *_: each(1 / n_tiles) and None)
         try:
-            return restore(
-                self.model,
+            return predict(
+                self.network,
                 pixels,
-                self.cut,
-                normalisation=of_raw,
-                bfloat16=self.bfloat16,
-                each_block=partial(each, 1 / self.cut.count(pixels.shape)),
-                scratch=scratch,
+                **self.cut,
+                scaling=Scaling(of_raw, None),
+                precision=self.precision,
+                out=out,
             )
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "memory" not in str(error):
                 raise
             raise ValueError(
-                f"{file}: Expected enough memory for {self.cut.tile} voxels at once, got too "
+                f"{file}: Expected enough memory for {self.cut['tile']} voxels at once, got too "
                 "little. Choose smaller blocks with -B, or a smaller --halo."
             ) from error
+        finally:
+            hook.remove()
 
     def _scores(self, channels: dict[str, Channel]) -> Row:
         """Compare raw and restored image with the truth, after a fit of both with --rescale."""
@@ -167,78 +204,108 @@ class Restorer:
         fitted = "yes" if self.options.rescale else "no"
         return {**row, "data_range": DATA_RANGE, "affine_fit": fitted}
 
-    def _write(
-        self, output: Path, channels: dict[str, Channel], of_raw: Normalisation, image: TiffImage
-    ) -> None:
+    # ---- after
+
+    def _in_unit(self, channels: dict[str, Channel], undone: Linear) -> dict[str, Channel]:
+        """The channels that are written, in the unit that was asked for."""
         options = self.options
         if options.restored_only:
             channels = {"restored": channels["restored"]}
-        images = list(channels.values())
         if options.raw_units:
-            images = [channel.scaled(of_raw.scale, of_raw.offset) for channel in images]
-        elif options.normalize_output_range_between_zero_and_one:
-            images = [channel.zero_to_one() for channel in images]
-        if options.bpp != 32 and not options.raw_units:
-            images = [channel.scaled(2**options.bpp - 1) for channel in images]
-        planes, stacked = interleaved(images, bits=options.bpp), len(images) > 1
-        try:
-            write_tiff(
-                output,
-                planes,
-                axes=image.axes[:-2] + "C" * stacked + "YX",
-                pixel_size_um=image.pixel_size_um,
-                channels=list(channels) if stacked else None,
-                ome=options.output_tiff_format == "ome",
-            )
-        except OSError as error:
-            raise OSError(
-                f"{output}: Expected to write {planes.nbytes / 1e6:.3g} MB, got: "
-                f"{error.strerror or error}. Make room for them, or choose another -o."
-            ) from error
+            return {name: c.scaled(undone.scale, undone.offset) for name, c in channels.items()}
+        if options.normalize_output_range_between_zero_and_one:
+            channels = {name: channel.zero_to_one() for name, channel in channels.items()}
+        top = 1 if options.bpp == 32 else 2**options.bpp - 1
+        return {name: channel.scaled(top) for name, channel in channels.items()}
+
+    def _write(self, output: Path, channels: dict[str, Channel], image: TiffImage) -> None:
+        stacked = len(channels) > 1
+        write_tiff(
+            output,
+            interleaved(list(channels.values()), bits=self.options.bpp),
+            axes=image.axes[:-2] + "C" * stacked + "YX",
+            pixel_size_um=image.pixel_size_um,
+            channels=list(channels) if stacked else None,
+            ome=self.options.output_tiff_format == "ome",
+        )
 
 
 def _trained(folder: Path) -> tuple[RCAN, CompleteConfig]:
     """Best network of a training, and its configuration."""
-    weights, record = best_weights(folder), folder / COMPLETE
     try:
-        config = CompleteConfig.model_validate_json(record.read_bytes())
-    except (OSError, ValidationError) as error:
+        os.listdir(folder)
+    except PermissionError as error:
         raise ValueError(
-            f"{record}: Expected the configuration that aimicro train wrote beside its weights, "
-            f"got {'one of another kind' if record.exists() else 'none'}. Name the folder given "
-            "to aimicro train -o."
+            f"-m: Expected a folder that can be read, got {folder}: {error.strerror}. Ask its "
+            "owner for the permission."
         ) from error
-    model = load_model(weights, RCAN)
+    except OSError:
+        pass  # best_weights says what it is instead
+    weights = best_weights(folder)
+    config = read_complete(folder, todo="Name the folder given to aimicro train -o.")
+    network = load_model(weights, RCAN)
     for name, key in _KEYS.items():
-        if model.config[name] != getattr(config, key):
+        if network.config[name] != getattr(config, key):
             raise ValueError(
                 f"{weights}: Expected weights for the network of {COMPLETE}, with {key} "
-                f"{getattr(config, key)}, got {model.config[name]}. Put both from one training "
+                f"{getattr(config, key)}, got {network.config[name]}. Put both from one training "
                 "into a folder."
             )
-    if getattr(model, "normalisation", None) not in (None, Normalisation()):
+    return network, config
+
+
+def _scaling(options: argparse.Namespace, network: RCAN, config: CompleteConfig) -> Scaling:
+    """That of the training, but for the percentiles that the options name."""
+    trained = getattr(network, "scaling", None)
+    if trained and options.p_min is None and options.p_max is None:
+        return trained  # type: ignore[no-any-return]
+    low = config.p_min if options.p_min is None else options.p_min
+    high = config.p_max if options.p_max is None else options.p_max
+    return Scaling(Percentile(low, high), Percentile(low, high))
+
+
+def _cut(options: argparse.Namespace, config: CompleteConfig) -> _Cut:
+    """How images are cut into tiles: into blocks with a halo around each."""
+    ndim = config.ndim
+    wished = options.block_shape or config.patch_shape(ndim)
+    block = checks.per_axis("--block_shape", wished, ndim, whole_from=1)
+    # As published: an eighth of the block and at least 1, but 0 where it is 1 or 2 thick.
+    wished = options.block_overlap_shape or [max(1, n // 8) if n > 2 else 0 for n in block]
+    overlap = checks.per_axis("--block_overlap_shape", wished, ndim, whole_from=0)
+    halo = checks.per_axis("--halo", options.halo or DEFAULT_HALO, ndim, whole_from=0)
+    if any(2 * shared > size for shared, size in zip(overlap, block, strict=True)):
         raise ValueError(
-            f"{weights}: Expected a network for images normalised one by one, got one with "
-            f"{model.normalisation} for all. Use aimicro.predict.predict, which applies it."
+            f"Expected --block_overlap_shape of at most half the block, {_commas(block)}, got "
+            f"{_commas(overlap)}. Choose a smaller overlap or larger blocks."
         )
-    return model, config
+    tile = tuple(size + 2 * margin for size, margin in zip(block, halo, strict=True))
+    return {"tile": tile, "halo": halo, "overlap": overlap}
 
 
-def _check_levels(file: Path, pixels: Array, of_raw: Normalisation, bits: int) -> None:
+def _commas(values: tuple[int, ...]) -> str:
+    return ",".join(map(str, values))
+
+
+def _scale(file: Path, scale: Linear | Percentile, pixels: NDArray[np.generic]) -> Linear:
+    try:
+        return scale.for_image(pixels)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
+
+
+def _check_levels(file: Path, pixels: NDArray[np.generic], scale: Linear, bits: int) -> None:
     """Refuse to round intensities to whole numbers that cannot hold them."""
+    if bits == 32:
+        return
     low, high, top = float(pixels.min()), float(pixels.max()), 2**bits - 1
-    if bits != 32 and not 0 <= low <= high <= top:
+    if not 0 <= low <= high <= top:
         raise ValueError(
             f"{file}: Expected intensities from 0 to {top} for --raw-units with -b {bits}, got "
             f"{low:g} to {high:g}. Use -b {'16 or 32' if bits == 8 else '32'}."
         )
-    if bits != 32 and _span(of_raw) < _FEWEST_LEVELS:
+    span = 0.0 if low == high else scale.scale
+    if span < _FEWEST_LEVELS:
         raise ValueError(
             f"{file}: Expected at least {_FEWEST_LEVELS} grey levels from dark to bright, which "
-            f"--raw-units with -b {bits} rounds to, got {_span(of_raw):.3g}. Use -b 32."
+            f"--raw-units with -b {bits} rounds to, got {span:.3g}. Use -b 32."
         )
-
-
-def _span(normalisation: Normalisation) -> float:
-    """What lies between the two percentiles, in the unit of the image."""
-    return normalisation.scale - LEAST_SCALE

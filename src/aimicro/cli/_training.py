@@ -6,15 +6,16 @@ import warnings
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
 
 import aimicro
-from aimicro.cli._logbook import TABLE, Logbook
+from aimicro.cli._config_faults import parsed
+from aimicro.cli._training_log import TABLE, TrainingLog, n_rows
 from aimicro.cli.config import (
     COMPLETE,
     CompleteConfig,
     TrainingConfig,
     image_pairs,
+    read_complete,
     read_config,
     write_config,
 )
@@ -24,7 +25,11 @@ from aimicro.train.stacks import smallest_shape
 
 LAST = "last.safetensors"
 P_MIN, P_MAX = 2.0, 99.9
-_MAY_DIFFER = ("memory_limit_gb", "aimicro")  # between a training and its resumption
+# Between a training and its resumption. Images may have moved, but must have the same pixels.
+_MAY_DIFFER = {"memory_limit_gb", "aimicro", "pair_by_order", "mixed_precision"}
+_MAY_DIFFER |= {
+    f"{kind}_{what}" for kind in ("training", "validation") for what in ("data_dir", "image_pairs")
+}
 Pairs = list[tuple[Path, Path]]
 
 
@@ -44,6 +49,7 @@ def train(config_file: Path, folder: Path, *, resume: bool) -> str:
     earlier = _earlier(folder, resume=resume)
     pairs = image_pairs(config, which="training")
     held_out = image_pairs(config, which="validation")
+    _check_apart(pairs, held_out)
     complete = _complete(config, pairs, held_out)
     if earlier:
         _check_same(complete, earlier, folder)
@@ -75,8 +81,8 @@ def train(config_file: Path, folder: Path, *, resume: bool) -> str:
 def _read(path: Path) -> TrainingConfig:
     """Read a configuration, be it written by hand or by an earlier training."""
     try:
-        complete = CompleteConfig.model_validate_json(path.read_bytes())
-    except (OSError, ValueError):
+        complete = CompleteConfig.model_validate(parsed(path.read_bytes()))
+    except (OSError, ValueError, RecursionError):
         return read_config(path)  # or it says what is wrong
     ours = complete.model_dump(include=set(TrainingConfig.model_fields))
     return TrainingConfig.model_validate(ours)
@@ -93,14 +99,26 @@ def _earlier(folder: Path, *, resume: bool) -> CompleteConfig | None:
             f"Expected no training in {folder} yet, got {found[0].name}. Add --resume to go on "
             "with it, or choose another -o."
         )
-    file = folder / COMPLETE
-    try:
-        return CompleteConfig.model_validate_json(file.read_bytes())
-    except (OSError, ValidationError) as error:
+    config = read_complete(folder, todo="Choose another -o.")
+    # A training that is killed between its first weights and its first checkpoint begins again.
+    later = [file.name for file in folder.glob("weights_*") if not file.match("weights_001_*")]
+    if not (folder / LAST).exists() and (later or n_rows(folder) > 1):
         raise ValueError(
-            f"{file}: Expected the configuration that aimicro train wrote there, got "
-            f"{'one of another kind' if file.exists() else 'none'}. Choose another -o."
-        ) from error
+            f"{folder}: Expected {LAST} to go on from, got none beside the results of a training. "
+            "Put it back, or choose another -o."
+        )
+    return config
+
+
+def _check_apart(pairs: Pairs, held_out: Pairs) -> None:
+    """Refuse to judge a network by images that it is trained on."""
+    seen = {raw.resolve() for raw, _ in pairs}
+    twice = [raw for raw, _ in held_out if raw.resolve() in seen]
+    if twice:
+        raise ValueError(
+            f"Expected validation images that are not trained on, got {len(twice)} that are, the "
+            f"first is {twice[0]}. Keep some images apart for validation."
+        )
 
 
 def _complete(config: TrainingConfig, pairs: Pairs, held_out: Pairs) -> CompleteConfig:
@@ -152,7 +170,7 @@ def _train(config: CompleteConfig, folder: Path, pairs: Pairs, held_out: Pairs) 
     network = _network(config)
     if not (folder / COMPLETE).exists():
         write_config(folder / COMPLETE, config)
-    logbook = Logbook(folder, config)
+    log = TrainingLog(folder, config)
     history = fit(
         network,
         patches,
@@ -172,12 +190,12 @@ def _train(config: CompleteConfig, folder: Path, pairs: Pairs, held_out: Pairs) 
         checkpoint=folder / LAST,
         resume=True,
         progress=True,
-        after_validation=logbook,
+        after_validation=log,
     )
-    logbook.finish(history)
+    log.finish(history)
     n = len(history.step)
     end = "stopped early" if n < config.epochs else "finished"
-    done = f"{end} after {n} epochs" if logbook.n_epochs else f"was {end} already, after {n} epochs"
+    done = f"{end} after {n} epochs" if log.n_epochs else f"was {end} already, after {n} epochs"
     return f"{folder}: the training {done}; its best weights are {best_weights(folder).name}."
 
 

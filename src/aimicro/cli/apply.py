@@ -4,7 +4,6 @@ import argparse
 import csv
 import io
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from aimicro.cli._files import is_tiff, paired, tiffs
 from aimicro.io.files import replacing
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 # A file counts as much as it has been restored, so that the time left is right within a file, too.
 _BAR = "{percentage:3.0f}%|{bar}| {n:.1f}/{total} images [{elapsed}<{remaining}]"
+
+
+Row = Mapping[str, str | float]
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ def add_to(commands: Any) -> None:
         "what a large volume needs for a while lies there, too, without a name")
     add("-g", "--ground_truth", type=Path, metavar="GT",
         help="truth to compare with: a file, or a folder whose files, in the order of their names, "
-        "belong to those of IN")
+        "belong to those of IN; the names must match, or differ in what all of IN or all of GT "
+        "have in common")
     add("-b", "--bpp", type=int, choices=(8, 16, 32), default=32,
         help="bits per pixel: 32 is float; otherwise 0 to 1 become 0 to 255 or 65535, and what "
         "lies outside is clipped (default: 32)")
@@ -78,7 +82,11 @@ def add_to(commands: Any) -> None:
     add("--restored-only", **switch, help="write the restored image only")
     add("-f", "--output_tiff_format", choices=("imagej", "ome"), default="imagej",
         help="what ImageJ's format cannot hold, such as 4 GB, becomes ome (default: imagej)")
-    add("--overwrite", **switch, help="replace the results of an earlier run")
+    add("--pair-by-order", **switch, help="with -g, pair images by the order of their names also "
+        "where the names do not match")
+    existing = parser.add_mutually_exclusive_group().add_argument
+    existing("--overwrite", **switch, help="replace the results of an earlier run")
+    existing("--skip-existing", **switch, help="leave out images that have a result already")
     # fmt: on
     parser.set_defaults(run=run)
 
@@ -90,25 +98,29 @@ def run(options: argparse.Namespace) -> None:
             "Expected -g GT beside --rescale, got none: without a truth there is nothing to fit "
             "the restored image to. Add -g, or leave --rescale out."
         )
-    jobs = _jobs(options.input, options.output, options.ground_truth)
-    is_folder = options.input.is_dir()
-    table = None
-    if options.ground_truth is not None:
-        single = options.output.with_name(f"{options.output.stem}_scores.csv")
-        table = options.output / "scores.csv" if is_folder else single
-    _check_outputs(jobs, table, overwrite=options.overwrite)
+    jobs = _jobs(options)
+    table = _table(options)
+    _check_outputs(jobs, table, options)
+    if options.skip_existing:
+        jobs = [job for job in jobs if not job.output.exists()]
+        if not jobs:
+            return
     # Only here, because this loads torch.
     from aimicro.cli._restorer import Restorer
 
     restorer = Restorer(options)
-    if is_folder:
-        options.output.mkdir(parents=True, exist_ok=True)
-    _restore_all(jobs, restorer, table)
+    if options.input.is_dir():
+        _make(options.output)
+    _restore_all(jobs, restorer, table, overwrite=options.overwrite)
 
 
-def _restore_all(jobs: Sequence[Job], restorer: "Restorer", table: Path | None) -> None:
+def _restore_all(
+    jobs: Sequence[Job], restorer: "Restorer", table: Path | None, *, overwrite: bool
+) -> None:
     """Restore image after image; one that is at fault does not keep the others from it."""
-    scores: list[Mapping[str, str | float]] = []
+    scores = _scores_of_others(table, jobs)
+    if overwrite and table:
+        table.unlink(missing_ok=True)
     faults: dict[str, ValueError] = {}
     with tqdm(total=len(jobs), bar_format=_BAR) as bar:
 
@@ -120,6 +132,8 @@ def _restore_all(jobs: Sequence[Job], restorer: "Restorer", table: Path | None) 
                 row = restorer.restore(job.raw, job.truth, job.output, each=each)
             except ValueError as fault:
                 faults[job.raw.name] = fault
+                if overwrite:  # an old result would pass for a new one
+                    job.output.unlink(missing_ok=True)
             else:
                 if table and row:
                     scores.append(row)
@@ -134,7 +148,8 @@ def _restore_all(jobs: Sequence[Job], restorer: "Restorer", table: Path | None) 
 # ---- which files
 
 
-def _jobs(source: Path, output: Path, truth: Path | None) -> list[Job]:
+def _jobs(options: argparse.Namespace) -> list[Job]:
+    source, output, truth = options.input, options.output, options.ground_truth
     for flag, path in (("-i", source), ("-g", truth)):
         if path is not None and not path.exists():
             raise FileNotFoundError(
@@ -148,9 +163,14 @@ def _jobs(source: Path, output: Path, truth: Path | None) -> list[Job]:
                 f"{flag}: Expected a {kinds[0]}, as -i is one, got the {kinds[1]} {path}. "
                 f"Name a {kinds[0]}."
             )
-    if source.is_dir():
-        return _in_folders(source, output, truth)
-    return [_single(source, output, truth)]
+    if not source.is_dir():
+        return [_single(source, output, truth)]
+    raws = tiffs("-i", source)
+    if truth is None:
+        return [Job(raw, output / raw.name, None) for raw in raws]
+    by_order, how = options.pair_by_order, "add --pair-by-order"
+    pairs = paired("-g", raws, tiffs("-g", truth), by_order=by_order, how=how)
+    return [Job(raw, output / raw.name, true) for raw, true in pairs]
 
 
 def _single(source: Path, output: Path, truth: Path | None) -> Job:
@@ -158,55 +178,22 @@ def _single(source: Path, output: Path, truth: Path | None) -> Job:
         raise FileNotFoundError(
             f"-o: Expected a file in a folder that exists, got {output}. Create {output.parent}."
         )
-    if not _is_tiff(output):
+    if not is_tiff(output):
         raise ValueError(f"-o: Expected a name ending in .tif or .tiff, got {output}. Rename it.")
     return Job(source, output, truth)
 
 
-def _in_folders(source: Path, output: Path, truth: Path | None) -> list[Job]:
-    raws = _tiffs("-i", source)
-    if truth is None:
-        return [Job(raw, output / raw.name, None) for raw in raws]
-    truths = _tiffs("-g", truth)
-    if len(raws) != len(truths):
-        lone = min({path.name for path in raws} ^ {path.name for path in truths})
-        raise ValueError(
-            f"-g: Expected a truth for each raw image, got {len(truths)} images in {truth} for "
-            f"{len(raws)} in {source}. Begin with {lone}, which is in one of them only."
-        )
-    pairs = list(zip(raws, truths, strict=True))
-    unlike = [f"{raw.name} with {gt.name}" for raw, gt in pairs if raw.stem != gt.stem]
-    if unlike:
-        warnings.warn(
-            f"-g: {len(unlike)} of {len(pairs)} images get a truth of another name, the first is "
-            f"{unlike[0]}. Images are paired in the order of their names: check that they belong "
-            "together.",
-            UserWarning,
-            stacklevel=2,
-        )
-    return [Job(raw, output / raw.name, gt) for raw, gt in pairs]
+def _table(options: argparse.Namespace) -> Path | None:
+    """Where scores go, if there are any."""
+    if options.ground_truth is None:
+        return None
+    output: Path = options.output
+    if options.input.is_dir():
+        return output / "scores.csv"
+    return output.with_name(f"{output.stem}_scores.csv")
 
 
-def _tiffs(flag: str, folder: Path) -> list[Path]:
-    # macOS leaves a ._NAME.tif, which is no image, beside each image on a foreign disk.
-    found = [
-        path
-        for path in folder.iterdir()
-        if _is_tiff(path) and not path.name.startswith(".") and path.is_file()
-    ]
-    if not found:
-        raise ValueError(
-            f"{flag}: Expected images ending in .tif or .tiff, got none in {folder}. Name the "
-            "folder that holds them itself: folders inside it are not searched."
-        )
-    return sorted(found, key=lambda path: path.name)
-
-
-def _is_tiff(path: Path) -> bool:
-    return path.suffix.lower() in (".tif", ".tiff")
-
-
-def _check_outputs(jobs: Sequence[Job], table: Path | None, *, overwrite: bool) -> None:
+def _check_outputs(jobs: Sequence[Job], table: Path | None, options: argparse.Namespace) -> None:
     inputs = {path.resolve() for job in jobs for path in (job.raw, job.truth) if path}
     outputs = [job.output for job in jobs] + ([table] if table else [])
     for output in outputs:
@@ -216,25 +203,49 @@ def _check_outputs(jobs: Sequence[Job], table: Path | None, *, overwrite: bool) 
                 "Choose another -o: inputs are never replaced."
             )
     existing = [output for output in outputs if output.exists()]
-    if existing and not overwrite:
+    if existing and not (options.overwrite or options.skip_existing):
         others = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
         raise FileExistsError(
             f"-o: Expected no results yet, got {existing[0]}{others}. Choose another -o, or add "
-            "--overwrite to replace them."
+            "--overwrite to replace them, or --skip-existing to leave out the images that have one."
         )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"-o: Expected a folder that can be created, got {folder}: "
+            f"{error.strerror or error}. Choose another -o."
+        ) from error
 
 
 # ---- scores
 
 
-def _write_table(table: Path, scores: Sequence[Mapping[str, str | float]]) -> None:
+def _scores_of_others(table: Path | None, jobs: Sequence[Job]) -> list[Row]:
+    """Rows of an earlier run about images that this run leaves as they are."""
+    if table is None or not table.exists():
+        return []
+    names = {_spelt(job.raw.name) for job in jobs}
+    with table.open(newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if row.get("file") not in names]
+
+
+def _write_table(table: Path, scores: Sequence[Row]) -> None:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(scores[0]))
+    writer = csv.DictWriter(text, fieldnames=list(scores[-1]), extrasaction="ignore")
     writer.writeheader()
     for row in scores:
         writer.writerow({name: _in_digits(value) for name, value in row.items()})
     with replacing(table) as file:
-        file.write(text.getvalue().encode())
+        file.write(_spelt(text.getvalue()).encode())
+
+
+def _spelt(text: str) -> str:
+    """A name that is not UTF-8, with its odd bytes written out."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _in_digits(value: str | float) -> str:

@@ -8,15 +8,16 @@ Used in appendix A, *Denoising*.
 
 import math
 import os
-import warnings
 from pathlib import Path, PureWindowsPath
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from aimicro.cli._config_faults import in_one_line, parsed
+from aimicro.cli._files import paired, tiffs
 from aimicro.io.files import replacing
 
+_WHICH = ("training", "validation")
 COMPLETE = "config.json"  # the configuration of a finished training, beside its weights
 
 # Strict: true is no number here, and "300" is no count.
@@ -131,6 +132,10 @@ class TrainingConfig(BaseModel):
     """How many validation patches are cut: once, so that the losses of epochs can be compared."""
     memory_limit_gb: Annotated[Number, Field(gt=0)] = 4.0
     """A larger data set, in GB, is read from disk patch by patch instead of held in memory."""
+    task: Literal["restore"] = "restore"
+    """What the network learns: to restore the truth from the raw image."""
+    pair_by_order: Annotated[bool, Field(strict=True)] = False
+    """Pair images by the order of their names also where the names do not match."""
 
     @model_validator(mode="after")
     def _keys_fit_together(self) -> Self:
@@ -249,7 +254,9 @@ def image_pairs(
     """List the images that a configuration names, on this machine.
 
     Listed pairs come first, then those of the folders: files ending in .tif or .tiff, in capitals
-    or not, paired in the order of their names. Relative paths start at the working directory.
+    or not, paired in the order of their names. Those must match: be the same, or differ in what all
+    raw or all true images have in common (raw_1 and gt_1). Relative paths start at the working
+    directory.
 
     Parameters
     ----------
@@ -265,31 +272,73 @@ def image_pairs(
 
     Raises
     ------
-    ConfigError
-        If a file or folder is missing, a folder has no TIFF, or the folders differ in number.
-
-    Warns
-    -----
-    UserWarning
-        If two files that become a pair have different names.
+    ValueError
+        If a file or folder is missing, a folder has no TIFF, the folders differ in number, or the
+        names of two files that become a pair do not match; if an image is its own truth.
 
     Notes
     -----
     Used in appendix A, *Denoising*.
     """
-    if which == "training":
-        listed, folders = config.training_image_pairs, config.training_data_dir
-    elif which == "validation":
-        listed, folders = config.validation_image_pairs, config.validation_data_dir
-    else:
+    if which not in _WHICH:
         raise ValueError(f"Expected which images, 'training' or 'validation', got {which!r}.")
+    pairs = _pairs(config, which)
+    own = next((raw for raw, truth in pairs if raw.samefile(truth)), None)
+    if own:
+        raise ConfigError(
+            f"{which}: Expected a raw image and its truth, got '{own}' as both. Name another "
+            "folder or file as gt."
+        )
+    return pairs
+
+
+def _pairs(config: TrainingConfig, which: str) -> list[tuple[Path, Path]]:
     pairs = []
-    for index, pair in enumerate(listed or ()):
+    for index, pair in enumerate(getattr(config, f"{which}_image_pairs") or ()):
         key = f"{which}_image_pairs[{index}]"
         pairs.append((_found(pair.raw, "file", f"{key}.raw"), _found(pair.gt, "file", f"{key}.gt")))
-    if folders:
-        pairs += _paired_by_order(folders, f"{which}_data_dir")
+    key = f"{which}_data_dir"
+    if folders := getattr(config, key):
+        raw = tiffs(f"{key}.raw", _found(folders.raw, "folder", f"{key}.raw"))
+        truth = tiffs(f"{key}.gt", _found(folders.gt, "folder", f"{key}.gt"))
+        how = 'write "pair_by_order": true'
+        pairs += paired(key, raw, truth, by_order=config.pair_by_order, how=how)
     return pairs
+
+
+def read_complete(folder: Path, *, todo: str) -> CompleteConfig:
+    """Read the configuration that a training wrote into its folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        What ``aimicro train -o`` named.
+    todo : str
+        What to do if it is not there, a sentence.
+
+    Returns
+    -------
+    CompleteConfig
+        The configuration.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or one that ``aimicro train`` has not written.
+    """
+    file = folder / COMPLETE
+    try:
+        return CompleteConfig.model_validate(parsed(file.read_bytes()))
+    except FileNotFoundError:
+        found = "none"
+    except OSError as error:
+        found = f"one that cannot be read: {error.strerror}"
+    except (ValueError, RecursionError):
+        found = "one of another kind"
+    raise ConfigError(
+        f"{file}: Expected the configuration that aimicro train wrote beside its weights, got "
+        f"{found}. {todo}"
+    )
 
 
 def read_config(path: str | os.PathLike[str]) -> TrainingConfig:
@@ -387,41 +436,3 @@ def _found(text: str, kind: Literal["file", "folder"], key: str) -> Path:
         where = "" if path.is_absolute() else f" in the working directory {Path.cwd()}"
         fault = f"which does not exist{where}. Correct the path."
     raise ConfigError(f"{key}: Expected a {kind} on this machine, got '{text}', {fault}")
-
-
-def _paired_by_order(folders: PathPair, key: str) -> list[tuple[Path, Path]]:
-    raw, truth = _tiffs(folders.raw, f"{key}.raw"), _tiffs(folders.gt, f"{key}.gt")
-    if len(raw) != len(truth):
-        lone = min({path.name for path in raw} ^ {path.name for path in truth})
-        raise ConfigError(
-            f"{key}: Expected as many raw as true images, got {len(raw)} in '{folders.raw}' and "
-            f"{len(truth)} in '{folders.gt}'. Begin with {lone}, which is in one of them only."
-        )
-    pairs = list(zip(raw, truth, strict=True))
-    unlike = [f"{a.name} with {b.name}" for a, b in pairs if a.stem != b.stem]
-    if unlike:
-        warnings.warn(
-            f"{key}: {len(unlike)} of {len(pairs)} pairs have different names, the first is "
-            f"{unlike[0]}. Images are paired in the order of their names: check that they belong "
-            "together, or list the pairs one by one.",
-            UserWarning,
-            stacklevel=3,
-        )
-    return pairs
-
-
-def _tiffs(text: str, key: str) -> list[Path]:
-    found = [
-        path
-        for path in _found(text, "folder", key).iterdir()
-        if path.suffix.lower() in (".tif", ".tiff")
-        # macOS leaves a ._NAME.tif, which is no image, beside each image on a foreign disk.
-        and not path.name.startswith(".")
-        and path.is_file()
-    ]
-    if not found:
-        raise ConfigError(
-            f"{key}: Expected images ending in .tif or .tiff, got none in '{text}'. Name the "
-            "folder that holds them itself: folders inside it are not searched."
-        )
-    return sorted(found, key=lambda path: path.name)

@@ -1,6 +1,7 @@
 """Networks of the book: one short file each, shapes at line ends."""
 
+from aimicro.models.network import ARCHITECTURES, Network, check_input
 from aimicro.models.rcan import RCAN
 from aimicro.models.unet import UNet
 
-__all__ = ["RCAN", "UNet"]
+__all__ = ["ARCHITECTURES", "RCAN", "Network", "UNet", "check_input"]

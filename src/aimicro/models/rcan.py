@@ -18,6 +18,9 @@ References
 
 from torch import Tensor, nn
 
+from aimicro.checks import whole
+from aimicro.models.network import Network
+
 
 def convolution(ndim: int, inputs: int, outputs: int, width: int = 3) -> nn.Conv2d | nn.Conv3d:
     """A convolution that keeps the size of the image; zeros stand for what lies outside it."""
@@ -78,25 +81,29 @@ class ResidualGroup(nn.Module):
         return x + change
 
 
-class RCAN(nn.Module):
-    """RCAN for images (2D) and volumes (3D), one channel in and one out.
+class RCAN(Network):
+    """RCAN for images (2D) and volumes (3D).
 
     Parameters
     ----------
-    ndim
-        2 for `(B, 1, Y, X)`, 3 for `(B, 1, Z, Y, X)`.
-    channels
+    ndim : int
+        2 for `(B, C, Y, X)`, 3 for `(B, C, Z, Y, X)`.
+    channels : int
         Feature channels of every layer.
-    blocks
+    blocks : int
         Residual channel attention blocks in a group.
-    groups
+    groups : int
         Residual groups. A single one has neither a convolution nor a skip connection of its own:
         those of the network are enough.
-    reduction
+    reduction : int
         How many times fewer channels the channel attention has in its middle.
+    in_channels, out_channels : int
+        Channels of the input and of the output.
 
     Raises
     ------
+    TypeError
+        For a size that is no whole number.
     ValueError
         For a number of axes other than 2 or 3, or a size that cannot be built.
 
@@ -126,23 +133,18 @@ class RCAN(nn.Module):
         blocks: int = 3,
         groups: int = 5,
         reduction: int = 8,
+        in_channels: int = 1,
+        out_channels: int = 1,
     ) -> None:
         super().__init__()
-        if ndim not in (2, 3):
-            raise ValueError(f"Expected ndim 2 (images) or 3 (volumes), got {ndim}.")
-        sizes = {"channels": channels, "blocks": blocks, "groups": groups, "reduction": reduction}
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"Expected {name} of 1 or more, got {size}.")
-        if reduction > channels:
-            raise ValueError(
-                f"Expected a reduction of at most the {channels} channels, got {reduction}. "
-                "Channel attention must keep one channel in its middle."
-            )
-        # Everything that is needed to build the same network again; stored beside the weights.
-        self.config = {"ndim": ndim, **sizes}
-        self.ndim = ndim
-        self.head = convolution(ndim, 1, channels)
+        self.ndim = whole("ndim", ndim, low=2, high=3, hint="2 is for images, 3 for volumes.")
+        self.in_channels = whole("in_channels", in_channels, low=1)
+        self.out_channels = whole("out_channels", out_channels, low=1)
+        whole("blocks", blocks, low=1)
+        whole("groups", groups, low=1)
+        hint = "Channel attention must keep one of the channels in its middle."
+        whole("reduction", reduction, low=1, high=whole("channels", channels, low=1), hint=hint)
+        self.head = convolution(ndim, in_channels, channels)
         if groups == 1:
             self.body = nn.Sequential(
                 *(ResidualChannelAttentionBlock(ndim, channels, reduction) for _ in range(blocks))
@@ -152,12 +154,9 @@ class RCAN(nn.Module):
                 *(ResidualGroup(ndim, channels, reduction, blocks) for _ in range(groups))
             )
         self.after_body = convolution(ndim, channels, channels)
-        self.tail = convolution(ndim, channels, 1)
-
-    @property
-    def receptive_radius(self) -> int:
-        """How far, in pixels, the convolutions reach; channel attention sees the whole image."""
-        return sum(
+        self.tail = convolution(ndim, channels, out_channels)
+        # How far the convolutions reach; channel attention sees the whole image.
+        self.receptive_radius = sum(
             module.kernel_size[0] // 2
             for module in self.modules()
             if isinstance(module, nn.Conv2d | nn.Conv3d)
@@ -165,11 +164,6 @@ class RCAN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # (B, 1, Z, Y, X), from 0 to 1
         """Restore a batch of volumes, or of images, whose Z is then missing below."""
-        if x.dim() != self.ndim + 2 or x.shape[1] != 1:
-            raise ValueError(
-                f"Expected {self.ndim + 2} axes with one channel, got shape {tuple(x.shape)}. "
-                "Restore channels and time points one by one."
-            )
         shallow = self.head(2 * x - 1)  # (B, 32, Z, Y, X), from the input between -1 and 1
         deep = self.after_body(self.body(shallow))  # (B, 32, Z, Y, X)
         x = self.tail(shallow + deep)  # (B, 1, Z, Y, X), the long skip connection

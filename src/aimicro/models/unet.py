@@ -21,10 +21,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from aimicro.checks import number, whole
+from aimicro.models.network import Network
+
+LAYERS: dict[int, tuple[type[nn.Module], type[nn.Module], type[nn.Module]]] = {
+    2: (nn.Conv2d, nn.MaxPool2d, nn.Dropout2d),
+    3: (nn.Conv3d, nn.MaxPool3d, nn.Dropout3d),
+}
+
 
 def double_convolution(ndim: int, inputs: int, outputs: int) -> nn.Sequential:
     """Two 3-wide convolutions, each followed by a ReLU; the image keeps its size."""
-    conv = nn.Conv2d if ndim == 2 else nn.Conv3d
+    conv, *_ = LAYERS[ndim]
     return nn.Sequential(
         conv(inputs, outputs, kernel_size=3, padding=1),
         nn.ReLU(inplace=True),
@@ -33,29 +41,31 @@ def double_convolution(ndim: int, inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-class UNet(nn.Module):
+class UNet(Network):
     """U-Net for images (2D) and volumes (3D).
 
     Parameters
     ----------
-    ndim
+    ndim : int
         2 for `(B, C, Y, X)`, 3 for `(B, C, Z, Y, X)`.
-    in_channels, out_channels
+    in_channels, out_channels : int
         Channels of the input and of the output.
-    channels
+    channels : int
         Feature channels of the finest level; every level down has twice as many.
-    depth
+    depth : int
         How often the image is halved. Every axis must divide by ``2**depth``.
-    residual
+    residual : bool
         Add the input to the output, so that an untrained network hands the image through. A good
         start where little is to be changed; where noise is strong, all of it must first be
         cancelled, and the plain network learns faster. Needs as many output as input channels.
-    dropout
+    dropout : float
         Probability with which, during training, a feature channel is set to zero, at the bottom
         and in the expanding path. `aimicro.predict.predict_with_dropout` does so at prediction.
 
     Raises
     ------
+    TypeError
+        For a size that is no whole number.
     ValueError
         For a number of axes other than 2 or 3, a size that cannot be built, or a `dropout` that
         is not from 0 to below 1.
@@ -88,32 +98,13 @@ class UNet(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if ndim not in (2, 3):
-            raise ValueError(f"Expected ndim 2 (images) or 3 (volumes), got {ndim}.")
-        sizes = {"in_channels": in_channels, "out_channels": out_channels}
-        sizes |= {"channels": channels, "depth": depth}
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"Expected {name} of 1 or more, got {size}.")
-        if residual and in_channels != out_channels:
-            raise ValueError(
-                "Expected as many output as input channels for a residual network, got "
-                f"{out_channels} and {in_channels}. Set residual=False."
-            )
-        if not 0 <= dropout < 1:
-            raise ValueError(f"Expected dropout from 0 to below 1, got {dropout}. Try 0.1.")
-        # Everything that is needed to build the same network again; stored beside the weights.
-        self.config = {
-            "ndim": ndim,
-            "in_channels": in_channels,
-            "out_channels": out_channels,
-            "channels": channels,
-            "depth": depth,
-            "residual": residual,
-            "dropout": dropout,
-        }
-        self.ndim, self.depth, self.residual = ndim, depth, residual
-        widths = [channels * 2**level for level in range(depth + 1)]
+        self.ndim = whole("ndim", ndim, low=2, high=3, hint="2 is for images, 3 for volumes.")
+        self.in_channels = whole("in_channels", in_channels, low=1)
+        self.out_channels = whole("out_channels", out_channels, low=1)
+        self.divisor = 2 ** whole("depth", depth, low=1)
+        self.receptive_radius = receptive_radius(depth)
+        self.residual = residual
+        widths = [whole("channels", channels, low=1) * 2**level for level in range(depth + 1)]
         self.contract = nn.ModuleList(
             double_convolution(ndim, inputs, outputs)
             for inputs, outputs in zip([in_channels, *widths[:-2]], widths[:-1], strict=True)
@@ -123,38 +114,16 @@ class UNet(nn.Module):
             double_convolution(ndim, below + level, level)
             for below, level in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
-        head = nn.Conv2d if ndim == 2 else nn.Conv3d
-        self.head = head(widths[0], out_channels, kernel_size=1)
-        self.pool = nn.MaxPool2d(2) if ndim == 2 else nn.MaxPool3d(2)
+        conv, pool, drop = LAYERS[ndim]
+        self.head = conv(widths[0], out_channels, kernel_size=1)
+        self.pool = pool(2)
         # Whole channels, since a neighbour tells almost what a single silenced pixel would.
-        self.drop = nn.Dropout2d(dropout) if ndim == 2 else nn.Dropout3d(dropout)
+        self.drop = drop(number("dropout", dropout, low=0, below=1, hint="Try 0.1."))
         if residual:
-            # Start as the identity: the first thing learned is what to change.
-            nn.init.zeros_(self.head.weight)
-            nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
-
-    @property
-    def divisor(self) -> int:
-        """The number by which every axis of the input must divide."""
-        return int(2**self.depth)
-
-    @property
-    def receptive_radius(self) -> int:
-        """How far, in pixels, an input pixel can be from an output pixel that it changes.
-
-        Each level has two 3-wide convolutions down and two up (the bottom two in all), and one of
-        its pixels is ``2**level`` wide; halving and doubling add the width of one coarse pixel.
-        """
-        convolutions = sum(4 * 2**level for level in range(self.depth)) + 2 * 2**self.depth
-        return int(convolutions + self.divisor - 1)
+            start_as_identity(self)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, [Z,] Y, X)
         """Restore a batch of images; the comments follow one of 64 x 64 pixels."""
-        if x.dim() != self.ndim + 2 or any(size % self.divisor for size in x.shape[2:]):
-            raise ValueError(
-                f"Expected {self.ndim + 2} axes whose last {self.ndim} divide by {self.divisor}, "
-                f"got {tuple(x.shape)}. Use aimicro.predict.predict, which pads, or crop the image."
-            )
         image, bridges = x, []
         for level in self.contract:
             x = level(x)  # (B, 32, 64, 64), then (B, 64, 32, 32), (B, 128, 16, 16)
@@ -167,3 +136,24 @@ class UNet(nn.Module):
             x = self.drop(x)
         x = self.head(x)  # (B, 1, 64, 64)
         return image + x if self.residual else x
+
+
+def receptive_radius(depth: int) -> int:
+    """How far, in pixels, the network sees.
+
+    Each level has two 3-wide convolutions down and two up (the bottom two in all), and one of its
+    pixels is ``2**level`` wide; halving and doubling add the width of one coarse pixel.
+    """
+    convolutions = sum(4 * 2**level for level in range(depth)) + 2 * 2**depth
+    return int(convolutions + 2**depth - 1)
+
+
+def start_as_identity(network: UNet) -> None:
+    """Hand the image through before training: the first thing learned is what to change."""
+    if network.in_channels != network.out_channels:
+        raise ValueError(
+            "Expected as many output as input channels for a residual network, got "
+            f"{network.out_channels} and {network.in_channels}. Set residual=False."
+        )
+    for parameter in network.head.parameters():
+        nn.init.zeros_(parameter)

@@ -1,6 +1,6 @@
 """Apply a network to images of any size."""
 
-from aimicro.predict.tiles import predict
-from aimicro.predict.uncertainty import predict_turned, predict_with_dropout
+from aimicro.predict.tiles import Tile, predict, tiles
+from aimicro.predict.uncertainty import predict_tta, predict_with_dropout
 
-__all__ = ["predict", "predict_turned", "predict_with_dropout"]
+__all__ = ["Tile", "predict", "predict_tta", "predict_with_dropout", "tiles"]

@@ -8,7 +8,6 @@ only: show it the image turned and mirrored, or let it predict with some of its 
 Used in chapter 10, *How sure is the model*.
 """
 
-import operator
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -17,6 +16,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
+from aimicro import checks
 from aimicro.predict.tiles import Array, predict
 
 _DROPOUT = (
@@ -29,13 +29,13 @@ _DROPOUT = (
 )
 
 
-def predict_turned(
-    model: nn.Module,
+def predict_tta(
+    network: nn.Module,
     image: ArrayLike,
     *,
-    tile: int | Sequence[int] = 512,
+    tile: int | Sequence[int] | None = None,
     halo: int | Sequence[int] | None = None,
-    blend: int | Sequence[int] = 16,
+    overlap: int | Sequence[int] = 16,
 ) -> Array:
     """Predict an image in all eight ways to turn and mirror it, and turn the results back.
 
@@ -44,19 +44,20 @@ def predict_turned(
 
     Parameters
     ----------
-    model
-        As for `predict`.
-    image
-        `(Y, X)` or `(Z, Y, X)`, in the unit of the training images. A volume is turned in its
-        planes, never upside down, since a microscope resolves Z differently.
-    tile, halo, blend
+    network : torch.nn.Module
+        As for `predict`. What it gives must turn along with the image, as intensities and
+        probabilities do, and flows do not.
+    image : array_like
+        As for `predict`. A volume is turned in its planes, never upside down, since a microscope
+        resolves Z differently.
+    tile, halo, overlap : int or sequence of int, optional
         As for `predict`, the same for an image that was turned.
 
     Returns
     -------
     ndarray
-        `(8, [Z,] Y, X)` in float32, all oriented as `image`; the first is the prediction of the
-        image as it is.
+        `(8, [C,] [Z,] Y, X)` in float32, all oriented as `image`; the first is the prediction
+        of the image as it is.
 
     Raises
     ------
@@ -75,7 +76,7 @@ def predict_turned(
 
     Examples
     --------
-    >>> predict_turned(nn.Identity(), np.zeros((48, 32))).shape
+    >>> predict_tta(nn.Identity(), np.zeros((48, 32))).shape
     (8, 48, 32)
     """
     values = np.asarray(image)
@@ -83,20 +84,21 @@ def predict_turned(
     for swap in (False, True):
         for mirror in ((), (-2,), (-1,), (-2, -1)):
             turned = np.flip(values.swapaxes(-1, -2) if swap else values, mirror)
-            result = np.flip(predict(model, turned, tile=tile, halo=halo, blend=blend), mirror)
-            stack.append(result.swapaxes(-1, -2) if swap else result)
+            result = predict(network, turned, tile=tile, halo=halo, overlap=overlap)
+            back = np.flip(result, mirror)
+            stack.append(back.swapaxes(-1, -2) if swap else back)
     return np.stack(stack)
 
 
 def predict_with_dropout(
-    model: nn.Module,
+    network: nn.Module,
     image: ArrayLike,
     *,
     n: int = 20,
     rng: np.random.Generator | int,
-    tile: int | Sequence[int] = 512,
+    tile: int | Sequence[int] | None = None,
     halo: int | Sequence[int] | None = None,
-    blend: int | Sequence[int] = 16,
+    overlap: int | Sequence[int] = 16,
 ) -> Array:
     """Predict an image several times, each time with other channels silenced.
 
@@ -105,22 +107,22 @@ def predict_with_dropout(
 
     Parameters
     ----------
-    model
+    network : torch.nn.Module
         As for `predict`, with dropout layers, and trained with them. All else stays in evaluation
-        mode. Afterwards every layer is in the mode in which it was.
-    image
-        `(Y, X)` or `(Z, Y, X)`, in the unit of the training images.
-    n
+        mode.
+    image : array_like
+        As for `predict`.
+    n : int
         Number of samples.
-    rng
+    rng : numpy.random.Generator or int
         Source of randomness, or its seed. PyTorch's own is left as it was.
-    tile, halo, blend
+    tile, halo, overlap : int or sequence of int, optional
         As for `predict`.
 
     Returns
     -------
     ndarray
-        `(n, [Z,] Y, X)` in float32.
+        `(n, [C,] [Z,] Y, X)` in float32.
 
     Raises
     ------
@@ -146,9 +148,8 @@ def predict_with_dropout(
     >>> predict_with_dropout(network, np.ones((16, 16)), n=3, rng=0).shape
     (3, 16, 16)
     """
-    if operator.index(n) < 1:
-        raise ValueError(f"Expected 1 or more samples, got {n}. Try 20.")
-    layers = [layer for layer in model.modules() if isinstance(layer, _DROPOUT) and layer.p > 0]
+    n = checks.whole("n", n, low=1, hint="Try 20.")
+    layers = [layer for layer in network.modules() if isinstance(layer, _DROPOUT) and layer.p > 0]
     if not layers:
         raise ValueError(
             "Expected a network with dropout, got one without, or with probability 0. Train it "
@@ -156,13 +157,13 @@ def predict_with_dropout(
         )
     stack = []
     for seed in np.random.default_rng(rng).integers(2**63, size=n):
-        with _thinned(model, layers, int(seed)):
-            stack.append(predict(model, image, tile=tile, halo=halo, blend=blend))
+        with _thinned(network, layers, int(seed)):
+            stack.append(predict(network, image, tile=tile, halo=halo, overlap=overlap))
     return np.stack(stack)
 
 
 @contextmanager
-def _thinned(model: nn.Module, layers: Sequence[nn.Module], seed: int) -> Iterator[None]:
+def _thinned(network: nn.Module, layers: Sequence[nn.Module], seed: int) -> Iterator[None]:
     """Let `layers` drop, and only these, and the same at each call of the network."""
 
     def reseed(_: nn.Module, __: object) -> None:
@@ -171,17 +172,14 @@ def _thinned(model: nn.Module, layers: Sequence[nn.Module], seed: int) -> Iterat
     def wake(layer: nn.Module, _: object) -> None:
         layer.train()
 
-    modes = [(layer, layer.training) for layer in model.modules()]
-    # `predict` puts all layers into evaluation mode and calls the network once a tile: hooks
-    # come after that.
-    hooks = [model.register_forward_pre_hook(reseed)]
+    # `predict` puts all layers into evaluation mode, calls the network once a tile, and puts each
+    # layer back into its own mode: hooks come in between.
+    hooks = [network.register_forward_pre_hook(reseed)]
     hooks += [layer.register_forward_pre_hook(wake) for layer in layers]
-    graphics = {p.device for p in model.parameters() if p.device.type == "cuda"}
+    graphics = {p.device for p in network.parameters() if p.device.type == "cuda"}
     try:
         with torch.random.fork_rng(devices=graphics):
             yield
     finally:
         for hook in hooks:
             hook.remove()
-        for layer, mode in modes:
-            layer.training = mode

@@ -1,6 +1,10 @@
 """Percentiles without the copy of the image that NumPy makes to sort it.
 
-A private part of :mod:`aimicro.train.patches`.
+The pixels at a rank are found digit by digit, as by a radix sort that follows a single bucket
+(D. E. Knuth, The Art of Computer Programming 3, 5.2.5, *Sorting by distribution*): so images that
+stay in their files need no copy.
+
+A private part of :mod:`aimicro.train.scaling`.
 """
 
 import math

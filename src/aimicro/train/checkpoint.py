@@ -1,7 +1,7 @@
 """Weights on disk: one file that cannot run code, cannot be half written and says what it holds.
 
 The format is safetensors: plain numbers behind a header, where a pickle would be a program. The
-header carries the architecture and its configuration, the normalisation, the seed and the versions
+header carries the architecture and its configuration, the scaling, the seed and the versions
 of the packages. A checkpoint of a training also carries what the training needs to go on.
 
 Used in chapter 6, *Denoising*, and in appendix A.
@@ -11,7 +11,6 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 
 import aimicro
 from aimicro.io.files import replacing
-from aimicro.train.patches import Normalisation
+from aimicro.train.scaling import Scaling
 
 FORMAT_VERSION = 1
 Model = TypeVar("Model", bound=nn.Module)
@@ -33,7 +32,7 @@ class CheckpointError(ValueError):
 
 
 def save_model(path: str | Path, model: nn.Module, *, seed: int | None = None) -> None:
-    """Store a network with its configuration and its normalisation.
+    """Store a network with its configuration and its scaling.
 
     Parameters
     ----------
@@ -66,7 +65,7 @@ def load_model(path: str | Path, architecture: type[Model]) -> Model:
     Returns
     -------
     Module
-        In evaluation mode, on the CPU, with its `normalisation`.
+        In evaluation mode, on the CPU, with its `scaling`.
 
     Raises
     ------
@@ -91,8 +90,8 @@ def load_model(path: str | Path, architecture: type[Model]) -> Model:
             f"{aimicro.__version__}, got: {reason} Use the version that wrote the file, "
             f"{header['versions']['aimicro']}."
         ) from error
-    if header["normalisation"] is not None:
-        model.normalisation = Normalisation(**header["normalisation"])  # type: ignore[assignment]
+    if header["scaling"] is not None:
+        model.scaling = Scaling.from_dict(header["scaling"])  # type: ignore[assignment]
     return model.eval()
 
 
@@ -152,7 +151,7 @@ def write_checkpoint(
     path
         File to write.
     model
-        Gives the architecture, the configuration and the normalisation.
+        Gives the architecture, the configuration and the scaling.
     weights
         What `load_model` will load.
     seed
@@ -165,12 +164,12 @@ def write_checkpoint(
             f"Expected a network with a dictionary `config`, got {type(model).__name__}. Give it "
             "the arguments from which it can be built again, as the networks of aimicro.models do."
         )
-    normalisation = getattr(model, "normalisation", None)
+    scaling = getattr(model, "scaling", None)
     header = {
         "format_version": FORMAT_VERSION,
         "architecture": type(model).__name__,
         "config": model.config,
-        "normalisation": asdict(normalisation) if normalisation else None,
+        "scaling": scaling.to_dict() if scaling else None,
         "seed": seed,
         "versions": {"aimicro": aimicro.__version__, "torch": str(torch.__version__)},
         "progress": progress,

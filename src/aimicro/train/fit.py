@@ -91,9 +91,9 @@ def fit(
     ----------
     model
         Takes and gives `(B, C, [Z,] Y, X)`. It is trained in place, left in evaluation mode on
-        `device`, and given the `normalisation` of the patches, which `aimicro.predict` undoes.
+        `device`, and given the `scaling` of the patches, which `aimicro.predict` undoes.
     patches
-        Gives the batch of each step: `PairedPatches`, or `StackPatches` from files.
+        Gives the batch of each step: `ArrayPatches`, or `FilePatches` from files.
     steps
         Number of steps: never a time, since the numbers must repeat.
     validation
@@ -158,7 +158,8 @@ def fit(
         validate_every=validate_every,
         patience=patience,
     )
-    fixed = _renormalised(validation, patches, validation_batches) if validation else []
+    same = validation.with_scaling(patches.scaling) if validation else None
+    fixed = [same.batch(index) for index in range(validation_batches)] if same else []
     where = torch.device(device or best_device())
     run = _Run(model, patches, fixed, _loss(loss), metrics or {}, where, precision)
     run.settings |= {"steps": steps, "learning_rate": learning_rate, "schedule": _name(schedule)}
@@ -255,7 +256,7 @@ class _Run:
         volumes = len(patches.patch_size) == 3
         self.layout = torch.channels_last_3d if volumes else torch.channels_last
         model.to(device=device, memory_format=self.layout)  # type: ignore[call-overload]
-        model.normalisation = patches.normalisation  # type: ignore[assignment]
+        model.scaling = patches.scaling  # type: ignore[assignment]
         if self.bfloat16 and any(
             too_thin_for_bfloat16(model, torch.from_numpy(raw), device)
             for raw, _ in (patches.batch(0), *fixed[:1])
@@ -384,15 +385,6 @@ class _Run:
 
     def _weights(self) -> dict[str, Tensor]:
         return {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
-
-
-def _renormalised(validation: Patches, patches: Patches, count: int) -> list[tuple[Array, Array]]:
-    """The first validation batches, in the units in which the network is trained."""
-    batches = []
-    for index in range(count):
-        raw, truth = (validation.normalisation.undo(array) for array in validation.batch(index))
-        batches.append((patches.normalisation.apply(raw), patches.normalisation.apply(truth)))
-    return batches
 
 
 def _factor(schedule: Schedule, step: int, steps: int) -> float:

@@ -1,265 +1,274 @@
 """Pairs of small windows, cut at random from pairs of images: what a network is trained on.
 
+Where the images lie, `aimicro.train.arrays` and `aimicro.train.files` know.
+
 Used in chapter 6, *Denoising*.
 """
 
-from collections.abc import Sequence
+import copy
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from aimicro.io import TiffImage
-from aimicro.train._percentiles import percentiles
+from aimicro.checks import whole
+from aimicro.train.plausible import digest, looks_like_labels, usual_range
+from aimicro.train.scaling import Linear, Percentile, Scaling
+from aimicro.train.windows import Keep, Pixels, augment, random_window
 
 Array = NDArray[np.float32]
+Target = Callable[[Pixels], Pixels]
 
-LEAST_SCALE = 1e-6  # added to the range of percentiles, so that a constant image becomes 0
+TRIES = 512
 
 
 @dataclass(frozen=True)
-class Normalisation:
-    """One shift and one scale for all images: `(image - offset) / scale`.
+class Facts:
+    """What was found out about an image when all of it was read."""
 
-    The same two numbers serve the raw and the true images, are stored with the network, and are
-    undone after prediction, so that intensities keep their unit and images stay comparable.
-
-    Used in chapter 6, *Denoising*.
-
-    Examples
-    --------
-    >>> normalisation = Normalisation.of([np.array([[100.0, 300.0]])])
-    >>> normalisation
-    Normalisation(offset=200.0, scale=100.0)
-    >>> normalisation.undo(normalisation.apply(np.array([150.0])))
-    array([150.], dtype=float32)
-    """
-
-    offset: float = 0.0
-    scale: float = 1.0
-
-    @classmethod
-    def of(cls, images: Sequence[ArrayLike]) -> Self:
-        """Mean and standard deviation of the pixels of all `images`."""
-        pixels = np.concatenate([np.asarray(image, np.float64).ravel() for image in images])
-        # A constant image has no scale of its own: leave its unit alone.
-        return cls(offset=float(pixels.mean()), scale=float(pixels.std()) or 1.0)
-
-    def apply(self, image: ArrayLike) -> Array:
-        """From the image's unit to the network's."""
-        return ((np.asarray(image, np.float64) - self.offset) / self.scale).astype(np.float32)
-
-    def undo(self, image: ArrayLike) -> Array:
-        """From the network's unit back to the image's."""
-        return (np.asarray(image, np.float64) * self.scale + self.offset).astype(np.float32)
+    digest: str
+    usual: tuple[float, float] | None
+    constant: bool
+    is_mask: bool
 
 
-def percentile_normalisation(image: ArrayLike, p_min: float, p_max: float) -> Normalisation:
-    """Normalise one image by two of its percentiles, as the published 3D-RCAN does.
-
-    Parameters
-    ----------
-    image
-        `(Y, X)` or `(Z, Y, X)`, in any unit, finite; a large one is read but not copied.
-    p_min, p_max
-        Percentiles, in percent of the pixels, that become 0 and (almost) 1.
-
-    Returns
-    -------
-    Normalisation
-        Nothing is clipped: the brightest pixels come out above 1. A constant image becomes 0.
-
-    Raises
-    ------
-    ValueError
-        If the percentiles are not in order, or not between 0 and 100.
-
-    Notes
-    -----
-    Used in appendix A, *Denoising*.
-
-    Examples
-    --------
-    >>> image = np.arange(1001.0)
-    >>> percentile_normalisation(image, 2, 99.9).apply(image)[[20, 999]]
-    array([0., 1.], dtype=float32)
-    """
-    if not 0 <= p_min < p_max <= 100:
-        raise ValueError(
-            f"Expected percentiles from 0 to 100, p_min below p_max, got {p_min} and {p_max}. The "
-            "defaults are 2 and 99.9."
-        )
-    pixels = np.asarray(image)
-    pixels = pixels.view(np.uint8) if pixels.dtype == bool else pixels
-    low, high = percentiles(pixels, (p_min, p_max))
-    return Normalisation(offset=low, scale=high - low + LEAST_SCALE)
-
-
-class Patches(Protocol):
-    """What `fit` asks of patches, whether their images are in memory or on disk."""
-
-    patch_size: tuple[int, ...]
-    batch_size: int
-    seed: int
-    normalisation: Normalisation
-
-    def batch(self, step: int) -> tuple[Array, Array]:
-        """Raw and true patches of one step, each `(B, 1, [Z,] Y, X)`, normalised."""
-        ...
-
-
-def random_window(
-    shape: tuple[int, ...], patch_size: tuple[int, ...], rng: np.random.Generator
-) -> tuple[slice, ...]:
-    """Choose where to cut a patch: each place in an image of this shape is as likely."""
-    spare = [size - patch + 1 for size, patch in zip(shape, patch_size, strict=True)]
-    corner = rng.integers(spare)
-    return tuple(slice(c, c + s) for c, s in zip(corner, patch_size, strict=True))
-
-
-def turned_alike(raw: Array, truth: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Mirror each axis and exchange Y and X, each with probability one half.
-
-    So all eight ways to turn and mirror a square are as likely. Z never changes places with Y or
-    X, since a microscope resolves it differently.
-    """
-    mirror = tuple(axis for axis in range(raw.ndim) if rng.integers(2))
-    raw, truth = np.flip(raw, mirror), np.flip(truth, mirror)
-    if rng.integers(2):
-        raw, truth = raw.swapaxes(-1, -2), truth.swapaxes(-1, -2)
-    return raw, truth
-
-
-def check_can_be_turned(patch_size: tuple[int, ...]) -> None:
-    """Refuse to augment patches in which Y and X cannot change places."""
-    if patch_size[-1] != patch_size[-2]:
-        raise ValueError(
-            f"Expected patches as wide as high to turn them, got {patch_size}. "
-            "Choose equal Y and X, or augment=False."
-        )
-
-
-class PairedPatches:
-    """Random patches from pairs of raw and true images, turned and mirrored at random.
+class Patches(ABC):
+    """Random patches from pairs of images; the base of `ArrayPatches` and `FilePatches`.
 
     The batch of a step is a function of `seed` and the step alone. So the same seed gives the
     same training, and a training that was interrupted goes on with the very batch it would have
     had next.
 
-    Parameters
+    Attributes
     ----------
-    raw, truth
-        Images `(Y, X)` or volumes `(Z, Y, X)`, as many of one as of the other, in the same unit
-        (for example photons). They may differ in size from pair to pair. Arrays, or what
-        `aimicro.io.read_tiff` returns, whose file an error message then names.
-    patch_size
-        Size of a patch, one number for each axis, in pixels.
-    batch_size
-        Patches in a batch.
-    augment
-        Mirror each axis and exchange Y and X, each with probability one half, Z never with them.
-    normalisation
-        How to scale the intensities; measured on `raw` where none is given.
-    seed
-        Seed of the random choices.
-
-    Raises
-    ------
-    ValueError
-        For pairs that do not match, images smaller than a patch, NaN or infinite pixels.
+    scaling : Scaling
+        How intensities become numbers for the network, and back.
+    keep_scaling : bool
+        Whether the caller chose it, so that a network trained before has to take it over.
 
     Notes
     -----
     Used in chapter 6, *Denoising*.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> noisy, clean = rng.random((2, 3, 64, 64))
-    >>> patches = PairedPatches(noisy, clean, patch_size=(32, 32), batch_size=4)
-    >>> raw, truth = patches.batch(0)
-    >>> raw.shape, truth.dtype
-    ((4, 1, 32, 32), dtype('float32'))
     """
+
+    scaling: Scaling
+    keep_scaling: bool
+    _pairs: list[tuple[Any, Any]]  # keys of an image and its truth, None where there is none
 
     def __init__(
         self,
-        raw: Sequence[ArrayLike | TiffImage] | NDArray[np.generic],
-        truth: Sequence[ArrayLike | TiffImage] | NDArray[np.generic],
         *,
-        patch_size: tuple[int, ...] = (64, 64),
-        batch_size: int = 16,
-        augment: bool = True,
-        normalisation: Normalisation | None = None,
-        seed: int = 0,
+        patch_size: Sequence[int],
+        batch_size: int,
+        augment: bool,
+        target: Target | None,
+        keep: Keep | None,
+        seed: int,
     ) -> None:
-        raws, truths = [_array(image) for image in raw], [_array(image) for image in truth]
-        names = [getattr(image, "name", f"pair {index}") for index, image in enumerate(raw)]
-        _check_pairs(raws, truths, names, patch_size)
-        if batch_size < 1:
-            raise ValueError(f"Expected a batch_size of 1 or more, got {batch_size}.")
-        if augment:
-            check_can_be_turned(patch_size)
-        self.normalisation = normalisation or Normalisation.of(raws)
-        self.raw = [self.normalisation.apply(image) for image in raws]
-        self.truth = [self.normalisation.apply(image) for image in truths]
-        self.patch_size, self.batch_size = tuple(patch_size), batch_size
-        self.augment, self.seed = augment, seed
+        if len(patch_size) not in (2, 3) or min(patch_size) < 1:
+            raise ValueError(f"Expected a patch_size of 2 or 3 positive numbers, got {patch_size}.")
+        self.patch_size = tuple(whole("patch_size", size, low=1) for size in patch_size)
+        self.batch_size = whole("batch_size", batch_size, low=1)
+        self.seed = whole("seed", seed, low=0)
+        if augment and patch_size[-1] != patch_size[-2]:
+            raise ValueError(
+                f"Expected patches as wide as high to turn them, got {patch_size}. "
+                "Choose equal Y and X, or augment=False."
+            )
+        self.augment, self.target, self.keep = augment, target, keep
+        self._facts: dict[Any, Facts] = {}
+        self._own: dict[Any, Linear] = {}
 
     def batch(self, step: int) -> tuple[Array, Array]:
-        """Raw and true patches of one step, each `(B, 1, [Z,] Y, X)`, normalised."""
+        """Input and target of one step, each `(B, C, [Z,] Y, X)`, scaled."""
         rng = np.random.default_rng([self.seed, step])
-        # A large image has more to show than a small one, so it is chosen more often.
-        sizes = np.array([image.size for image in self.raw], dtype=np.float64)
-        chosen = rng.choice(len(sizes), size=self.batch_size, p=sizes / sizes.sum())
-        pairs = [self._patch(index, rng) for index in chosen]
-        raw, truth = (np.stack(patches)[:, np.newaxis] for patches in zip(*pairs, strict=True))
-        return raw, truth
+        indices = self._indices(rng)
+        pairs = [self._patch(indices, rng) for _ in range(self.batch_size)]
+        images, targets = (np.stack(patches) for patches in zip(*pairs, strict=True))
+        return images, targets
 
-    def _patch(self, index: int, rng: np.random.Generator) -> tuple[Array, Array]:
-        raw, truth = self.raw[index], self.truth[index]
-        window = random_window(raw.shape, self.patch_size, rng)
-        raw, truth = raw[window], truth[window]
-        return turned_alike(raw, truth, rng) if self.augment else (raw, truth)
+    def with_scaling(self, scaling: Scaling) -> Self:
+        """The same patches in another scale."""
+        other = copy.copy(self)
+        other._scale(scaling)
+        return other
+
+    def digest(self) -> str:
+        """A number for all pixels, whatever the files are called; it tells other images apart."""
+        found = [self._digest(key) for pair in self._pairs for key in pair if key is not None]
+        return digest(np.frombuffer("".join(found).encode(), np.uint8))
+
+    def shared_with(self, other: "Patches") -> list[str]:
+        """Names of images here that `other` has, too: training images must not validate."""
+        theirs = {other._digest(image) for image, _ in other._pairs}
+        return [self._name(image) for image, _ in self._pairs if self._digest(image) in theirs]
+
+    def without_difference(self) -> list[str]:
+        """Names of images whose truth is the very same image."""
+        return [
+            self._name(image)
+            for image, truth in self._pairs
+            if truth is not None and self._digest(image) == self._digest(truth)
+        ]
+
+    # ---- what a subclass tells of its images
+
+    @abstractmethod
+    def _indices(self, rng: np.random.Generator) -> Iterator[int]:
+        """Which pairs to cut patches from, without end."""
+
+    @abstractmethod
+    def _shape(self, key: Any) -> tuple[int, ...]:
+        """`([Z,] Y, X)` of an image."""
+
+    @abstractmethod
+    def _name(self, key: Any) -> str:
+        """What to call an image in a message."""
+
+    @abstractmethod
+    def _whole(self, key: Any) -> Pixels:
+        """All pixels of an image."""
+
+    @abstractmethod
+    def _window(self, key: Any, window: tuple[slice, ...]) -> Pixels:
+        """Part of an image, all channels of it."""
+
+    # ---- before the first batch
+
+    def _measure(self, scaling: Scaling | None, keys: Iterator[Any] | None = None) -> None:
+        """Look at all images once, and choose a scale where none is given."""
+        truths = {truth for _, truth in self._pairs}
+        for key in keys or [key for pair in self._pairs for key in pair if key is not None]:
+            self._look_at(key, scaling, is_truth=key in truths)
+        self.keep_scaling = scaling is not None
+        self._scale(scaling or self._measured())
+
+    def _look_at(self, key: Any, scaling: Scaling | None, *, is_truth: bool) -> None:
+        if key in self._facts:
+            return
+        image = self._whole(key)
+        _check_pixels(self._name(key), image, "true" if is_truth else "raw")
+        if is_truth and self.target is None and looks_like_labels(image):
+            raise ValueError(
+                f"{self._name(key)}: Expected intensities or a mask as truth, got what looks like "
+                "labels, a number for each object. Give a target that computes from labels what "
+                "the network is to learn. If they are intensities, convert them to float32; for a "
+                "mask, use labels > 0."
+            )
+        usual = None if is_truth and self.target else usual_range(image)
+        if usual:
+            n = int(np.count_nonzero((image < usual[0]) | (image > usual[1])))
+            warnings.warn(
+                f"{self._name(key)}: {n} of {image.size} pixels lie far beyond all others, which "
+                f"go from {usual[0]:g} to {usual[1]:g}. Training clips them to that; replace them "
+                "if they mark missing data.",
+                RuntimeWarning,
+                stacklevel=5,
+            )
+        flat = bool(image.min() == image.max())
+        self._facts[key] = Facts(digest(image), usual, flat, image.dtype == bool)
+        if scaling and not (is_truth and self.target):  # while all of it is at hand
+            self._own_scale(key, scaling.output if is_truth else scaling.input, image)
+
+    def _measured(self) -> Scaling:
+        """Mean and standard deviation of the raw images, for input and, if it is one, output."""
+        scale = Linear.of(self._clipped(image, self._whole(image)) for image, _ in self._pairs)
+        mask = any(truth is not None and self._facts[truth].is_mask for _, truth in self._pairs)
+        return Scaling(scale, None if mask or self.target else scale)
+
+    def _scale(self, scaling: Scaling) -> None:
+        if self.target and scaling.output not in (None, Linear()):
+            raise ValueError(
+                f"Expected no scale for what the target computes, got {scaling.output}. Set "
+                "output=None in the scaling."
+            )
+        self.scaling = scaling
+        for image, truth in self._pairs:
+            self._own_scale(image, scaling.input)
+            if truth is not None:
+                self._own_scale(truth, self._output)
+
+    @property
+    def _output(self) -> Linear | Percentile | None:
+        """The scale of the truth; what a target computes from has none."""
+        return None if self.target else self.scaling.output
+
+    def _own_scale(
+        self, key: Any, scale: Linear | Percentile | None, image: Pixels | None = None
+    ) -> Linear | None:
+        """The scale of this image; where it has one of its own, measured but once."""
+        if not isinstance(scale, Percentile):
+            return scale
+        if (key, scale) not in self._own:
+            try:
+                pixels = self._whole(key) if image is None else image
+                self._own[key, scale] = scale.for_image(pixels)
+            except ValueError as error:
+                raise ValueError(f"{self._name(key)}: {error}") from error
+        return self._own[key, scale]
+
+    def _digest(self, key: Any) -> str:
+        return self._facts[key].digest
+
+    def _clipped(self, key: Any, pixels: Pixels) -> Pixels:
+        usual = self._facts[key].usual
+        return np.clip(pixels, *usual) if usual else pixels
+
+    # ---- one patch
+
+    def _patch(self, indices: Iterator[int], rng: np.random.Generator) -> tuple[Array, Array]:
+        for _ in range(TRIES):
+            image, truth = self._pairs[next(indices)]
+            key, scale = (image, self.scaling.input) if truth is None else (truth, self._output)
+            window = random_window(self._shape(key), self.patch_size, rng)
+            judged = self._cut(key, scale, window)
+            if self.keep is None or self.keep(judged):
+                break
+        else:
+            warnings.warn(
+                f"Failed to sample a valid patch in {TRIES} tries, so the last one is used. "
+                "Lower intensity_threshold or area_ratio_threshold, or loosen what keep asks for.",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+        raw = self._cut(image, self.scaling.input, window)
+        true = raw if truth is None else judged
+        if self.augment:
+            raw, true = augment(raw, true, len(self.patch_size), rng)
+        if self.target is not None:
+            true = self._targeted(true)
+        return self._with_channels(raw), self._with_channels(true)
+
+    def _cut(
+        self, key: Any, scale: Linear | Percentile | None, window: tuple[slice, ...]
+    ) -> Pixels:
+        pixels = self._clipped(key, self._window(key, window))
+        own = self._own_scale(key, scale)
+        return pixels if own is None else own.apply(pixels)
+
+    def _targeted(self, labels: Pixels) -> Pixels:
+        assert self.target is not None
+        computed = np.asarray(self.target(np.ascontiguousarray(labels)))
+        if computed.ndim != len(self.patch_size) + 1 or computed.shape[1:] != labels.shape:
+            raise ValueError(
+                f"Expected target to return (C, [Z,] Y, X) for labels of {labels.shape}, got "
+                f"{computed.shape}. Give a single channel an axis of its own: result[np.newaxis]."
+            )
+        return computed
+
+    def _with_channels(self, pixels: Pixels) -> Array:
+        patch = np.asarray(pixels, np.float32)
+        return patch if patch.ndim > len(self.patch_size) else patch[np.newaxis]
 
 
-def _array(image: ArrayLike | TiffImage) -> NDArray[np.generic]:
-    return np.asarray(image.data if isinstance(image, TiffImage) else image)
-
-
-def _check_pairs(
-    raws: list[NDArray[np.generic]],
-    truths: list[NDArray[np.generic]],
-    names: list[str],
-    patch_size: tuple[int, ...],
-) -> None:
-    if len(patch_size) not in (2, 3) or min(patch_size) < 1:
-        raise ValueError(f"Expected a patch_size of 2 or 3 positive numbers, got {patch_size}.")
-    if not raws or len(raws) != len(truths):
+def _check_pixels(name: str, image: Pixels, kind: str) -> None:
+    is_float = image.dtype.kind == "f"
+    if image.dtype.kind not in "biuf" or (is_float and not np.isfinite(image).all()):
         raise ValueError(
-            f"Expected as many raw as true images, got {len(raws)} and {len(truths)}. "
-            "Every raw image needs its partner."
+            f"{name}: Expected real, finite pixels, got complex, NaN or infinite ones in the "
+            f"{kind} image. Replace them or leave this pair out."
         )
-    for name, raw, truth in zip(names, raws, truths, strict=True):
-        if raw.shape != truth.shape:
-            raise ValueError(
-                f"{name}: Expected a raw and a true image of one shape, got {raw.shape} and "
-                f"{truth.shape}. Crop or register the pair first."
-            )
-        if raw.ndim != len(patch_size):
-            raise ValueError(
-                f"{name}: Expected an image with {len(patch_size)} axes for patches of "
-                f"{patch_size}, got shape {raw.shape}. Choose another patch_size or axis."
-            )
-        if any(size < patch for size, patch in zip(raw.shape, patch_size, strict=True)):
-            raise ValueError(
-                f"{name}: Expected an image of at least one patch, {patch_size}, got {raw.shape}. "
-                "Choose smaller patches or leave this image out."
-            )
-        for kind, image in (("raw", raw), ("true", truth)):
-            if np.iscomplexobj(image) or not np.isfinite(image).all():
-                raise ValueError(
-                    f"{name}: Expected real, finite pixels, got complex, NaN or infinite ones "
-                    f"in the {kind} image. Replace them or leave this pair out."
-                )

@@ -27,14 +27,14 @@ TABLE, PLOT = "training.csv", "training.png"
 _SECONDS_BETWEEN_PLOTS = 30
 
 
-class Logbook:
+class TrainingLog:
     """Keeps weights, table, plot and TensorBoard events of a training up to date.
 
     Parameters
     ----------
-    folder
+    folder : pathlib.Path
         Where to write.
-    config
+    config : TrainingConfig
         Of the training.
     """
 
@@ -120,6 +120,12 @@ class Logbook:
         # Windows refuses while another program shows the file: the next epoch writes all of it.
         with suppress(PermissionError), replacing(self.folder / name) as file:
             file.write(content)
+
+
+def n_rows(folder: Path) -> int:
+    """Epochs in the table of a training."""
+    file = folder / TABLE
+    return len(file.read_text().splitlines()) - 1 if file.exists() else 0
 
 
 def _records(events: Sequence[Event]) -> bytes:

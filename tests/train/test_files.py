@@ -10,9 +10,9 @@ import pytest
 import tifffile
 
 from aimicro.io import write_tiff
-from aimicro.train import StackPatches, stacks
-from aimicro.train.patches import random_window
-from aimicro.train.stacks import read_stack, smallest_shape
+from aimicro.train import ArrayPatches, FilePatches, Percentile, Scaling, patches, structure
+from aimicro.train.files import read_stack, smallest_shape
+from aimicro.train.windows import random_window
 
 RNG = np.random.default_rng(0)
 ROOMY = 1e9
@@ -45,9 +45,19 @@ def normal(image: np.ndarray, p_min: float = 2, p_max: float = 99.9) -> np.ndarr
     return (image - low) / (high - low + 1e-6)
 
 
-def stack_patches(pairs: Pairs, **arguments: Any) -> StackPatches:
-    defaults = {"patch_size": (4, 8, 8), "intensity_threshold": 0, "memory_limit_bytes": ROOMY}
-    return StackPatches(pairs, **defaults | arguments)
+def file_patches(
+    pairs: Pairs,
+    *,
+    intensity: float = 0,
+    area: float = 0.5,
+    ends: tuple[float, float] = (2, 99.9),
+    **arguments: Any,
+) -> FilePatches:
+    """As the published 3D-RCAN chooses and normalises them."""
+    defaults = {"patch_size": (4, 8, 8), "batch_size": 1, "memory_limit_bytes": ROOMY}
+    scaling = Scaling(Percentile(*ends), Percentile(*ends))
+    keep = structure(intensity, area)
+    return FilePatches(pairs, **{"keep": keep, "scaling": scaling} | defaults | arguments)
 
 
 class TestPatches:
@@ -56,7 +66,7 @@ class TestPatches:
     ) -> None:
         raw, truth = volume(6, 20, 24), (volume(6, 20, 24) * 0.01).astype(np.float32)
         pairs = saved(tmp_path, (raw, truth))
-        patches = stack_patches(pairs, augment=False, batch_size=20, p_min=10, p_max=90)
+        patches = file_patches(pairs, augment=False, batch_size=20, ends=(10, 90))
         for image, batch in zip((raw, truth), patches.batch(0), strict=True):
             windows = np.lib.stride_tricks.sliding_window_view(normal(image, 10, 90), (4, 8, 8))
             for patch in batch[:, 0]:
@@ -64,7 +74,7 @@ class TestPatches:
 
     def test_of_raw_and_truth_are_cut_at_one_place_and_turned_alike(self, tmp_path: Path) -> None:
         raw = volume(6, 20, 24)
-        patches = stack_patches(saved(tmp_path, (raw, 2 * raw + 5)), batch_size=50)
+        patches = file_patches(saved(tmp_path, (raw, 2 * raw + 5)), batch_size=50)
         raw_batch, true_batch = patches.batch(0)
         assert raw_batch.shape == true_batch.shape == (50, 1, 4, 8, 8)
         assert raw_batch.dtype == np.float32
@@ -72,7 +82,7 @@ class TestPatches:
 
     def test_show_all_sixteen_sides_of_a_volume(self, tmp_path: Path) -> None:
         cube = np.arange(8, dtype=np.uint16).reshape(2, 2, 2)
-        patches = stack_patches(saved(tmp_path, (cube, cube)), patch_size=(2, 2, 2), batch_size=999)
+        patches = file_patches(saved(tmp_path, (cube, cube)), patch_size=(2, 2, 2), batch_size=999)
         seen, counts = np.unique(patches.batch(0)[0].reshape(999, 8), axis=0, return_counts=True)
         assert len(seen) == 16
         assert counts.min() > 999 / 16 - 5 * np.sqrt(999 / 16)
@@ -80,14 +90,14 @@ class TestPatches:
     def test_come_from_each_pair_as_often_whatever_its_size(self, tmp_path: Path) -> None:
         small, large = volume(8, 8), volume(60, 60)
         pairs = saved(tmp_path, (small, small), (large, large.max() - large))
-        patches = stack_patches(pairs, patch_size=(8, 8), batch_size=900)
+        patches = file_patches(pairs, patch_size=(8, 8), batch_size=900)
         raw, truth = patches.batch(0)
         share = (np.abs(raw - truth).max(axis=(1, 2, 3)) < 1e-5).mean()
         assert share == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(900))
 
     def test_are_a_function_of_seed_and_step(self, tmp_path: Path) -> None:
         pairs = saved(tmp_path, *((volume(6, 20, 20), volume(6, 20, 20)) for _ in range(3)))
-        first, again, other = (stack_patches(pairs, seed=seed) for seed in (1, 1, 2))
+        first, again, other = (file_patches(pairs, seed=seed) for seed in (1, 1, 2))
         first.batch(0)
         np.testing.assert_array_equal(first.batch(7), again.batch(7))
         assert not np.array_equal(first.batch(7), other.batch(7))
@@ -106,21 +116,21 @@ class TestChoice:
 
     @pytest.mark.parametrize("share", [0.3, 0.5, 1.0])
     def test_patches_have_the_share_of_structure(self, pairs: Pairs, share: float) -> None:
-        settings = {"patch_size": (8, 8), "batch_size": 60, "area_ratio_threshold": share}
-        _, truth = stack_patches(pairs, intensity_threshold=0.5, **settings).batch(0)
+        settings = {"patch_size": (8, 8), "batch_size": 60, "area": share}
+        _, truth = file_patches(pairs, intensity=0.5, **settings).batch(0)
         assert (truth > 0.5).mean(axis=(1, 2, 3)).min() >= share
-        _, truth = stack_patches(pairs, intensity_threshold=-1, **settings).batch(0)
+        _, truth = file_patches(pairs, intensity=-1, **settings).batch(0)
         assert (truth > 0.5).mean(axis=(1, 2, 3)).min() < share
 
     def test_exactly_the_share_is_enough(self, tmp_path: Path) -> None:
-        half = np.zeros((8, 8), np.uint16)
+        half = np.zeros((8, 8), np.float32)
         half[:4] = 1000
         pairs = saved(tmp_path, (half, half))
-        settings = {"patch_size": (8, 8), "intensity_threshold": 0.5}
+        settings = {"patch_size": (8, 8), "intensity": 0.5}
         with warnings.catch_warnings(action="error"):
-            stack_patches(pairs, **settings, area_ratio_threshold=0.5).batch(0)
+            file_patches(pairs, **settings, area=0.5).batch(0)
         with pytest.warns(RuntimeWarning, match="Failed to sample a valid patch"):
-            stack_patches(pairs, **settings, area_ratio_threshold=0.51).batch(0)
+            file_patches(pairs, **settings, area=0.51).batch(0)
 
     def test_after_512_tries_the_last_patch_is_used(
         self, pairs: Pairs, monkeypatch: pytest.MonkeyPatch
@@ -131,10 +141,10 @@ class TestChoice:
             tried.append(random_window(*arguments))
             return tried[-1]
 
-        monkeypatch.setattr(stacks, "random_window", noted)
-        patches = stack_patches(pairs, patch_size=(8, 8), augment=False, intensity_threshold=99)
+        monkeypatch.setattr(patches, "random_window", noted)
+        chosen = file_patches(pairs, patch_size=(8, 8), augment=False, intensity=99)
         with pytest.warns(RuntimeWarning, match="Lower intensity_threshold or area_ratio_thresh"):
-            _, truth = patches.batch(0)
+            _, truth = chosen.batch(0)
         assert len(tried) == 512
         image = normal(read_stack(pairs[0][1]).data)
         np.testing.assert_allclose(truth[0, 0], image[tried[-1]], atol=1e-5)
@@ -178,11 +188,11 @@ class TestStreaming:
         self, tmp_path: Path, write: Write, mapped: bool
     ) -> None:
         images = [(volume(6, 20, 20), volume(6, 20, 20)) for _ in range(3)]
-        settings = {"intensity_threshold": 0.25, "area_ratio_threshold": 0.3}
-        expected = stack_patches(saved(tmp_path / "a", *images), **settings)
+        settings = {"intensity": 0.25, "area": 0.3}
+        expected = file_patches(saved(tmp_path / "a", *images), **settings)
         with warnings.catch_warnings(record=True, action="always") as caught:
             pairs = saved(tmp_path / "b", *images, write=write)
-            streamed = stack_patches(pairs, memory_limit_bytes=1, **settings)
+            streamed = file_patches(pairs, memory_limit_bytes=1, **settings)
         told = [str(warning.message)[:30] for warning in caught]
         assert told == ([] if mapped else ["6 of 6 images are compressed a"])
         assert expected.in_memory
@@ -199,7 +209,7 @@ class TestStreaming:
         peaks = {}
         for limit in (ROOMY, 2 * one):
             tracemalloc.start()
-            patches = stack_patches(pairs, patch_size=(8, 32, 32), memory_limit_bytes=limit)
+            patches = file_patches(pairs, patch_size=(8, 32, 32), memory_limit_bytes=limit)
             for step in range(30):
                 patches.batch(step)
             peaks[limit] = tracemalloc.get_traced_memory()[1]
@@ -211,7 +221,7 @@ class TestStreaming:
     def test_leaves_no_file_open(self, tmp_path: Path) -> None:
         pairs = saved(tmp_path, *((volume(6, 20, 20), volume(6, 20, 20)) for _ in range(20)))
         before = psutil.Process().num_fds()
-        patches = stack_patches(pairs, memory_limit_bytes=1)
+        patches = file_patches(pairs, memory_limit_bytes=1)
         for step in range(20):
             patches.batch(step)
         assert psutil.Process().num_fds() == before
@@ -220,9 +230,9 @@ class TestStreaming:
         images = volume(6, 20, 20), volume(6, 20, 20)
         pairs = saved(tmp_path / "a", images) + saved(tmp_path / "b", images, write=compressed)
         with pytest.warns(UserWarning, match="2 of 4 images are compressed.*Save them without"):
-            stack_patches(pairs, memory_limit_bytes=1)
+            file_patches(pairs, memory_limit_bytes=1)
         with warnings.catch_warnings(action="error"):
-            stack_patches(pairs)
+            file_patches(pairs)
 
 
 class TestShapes:
@@ -233,7 +243,7 @@ class TestShapes:
 
     def test_stack_of_one_slice_is_a_volume_where_it_says_so(self, tmp_path: Path) -> None:
         pairs = saved(tmp_path, (volume(1, 16, 16), volume(1, 16, 16)))
-        patches = stack_patches(pairs, patch_size=(1, 8, 8))
+        patches = file_patches(pairs, patch_size=(1, 8, 8))
         assert patches.batch(0)[0].shape == (1, 1, 1, 8, 8)
 
     def test_pages_without_a_name_are_slices(self, tmp_path: Path) -> None:
@@ -283,7 +293,7 @@ class TestBadInput:
     def test_shapes_of_a_pair_differ(self, tmp_path: Path) -> None:
         pairs = saved(tmp_path, (IMAGE, IMAGE), (volume(16, 16), volume(16, 15)))
         message = rf"got {pairs[1][0]} with \(16, 16\) and {pairs[1][1]} with \(16, 15\)\. Crop"
-        for refuse in (smallest_shape, lambda pairs: stack_patches(pairs, patch_size=(8, 8))):
+        for refuse in (smallest_shape, lambda pairs: file_patches(pairs, patch_size=(8, 8))):
             with pytest.raises(ValueError, match=message):
                 refuse(pairs)
 
@@ -302,19 +312,19 @@ class TestBadInput:
         bad[3, 4] = value
         (pair,) = saved(tmp_path, (bad, IMAGE) if kind == 0 else (IMAGE, bad))
         with pytest.raises(ValueError, match=rf"^{pair[kind]}: Expected finite.*got 1 of 256 NaN"):
-            stack_patches([pair], patch_size=(8, 8))
+            file_patches([pair], patch_size=(8, 8))
 
     def test_all_images_are_constant(self, tmp_path: Path) -> None:
         flat = np.full_like(IMAGE, 7)
         for kind, pair in (("raw", (flat, IMAGE)), ("true", (IMAGE, flat))):
             pairs = saved(tmp_path, pair)
             with pytest.raises(ValueError, match=f"Expected {kind} images with structure, got 1 "):
-                stack_patches(pairs, patch_size=(8, 8))
+                file_patches(pairs, patch_size=(8, 8))
 
     def test_one_constant_image_among_others_becomes_zero(self, tmp_path: Path) -> None:
         flat = np.full_like(IMAGE, 7)
         pairs = saved(tmp_path, (IMAGE, IMAGE), (flat, flat))
-        raw, _ = stack_patches(pairs, patch_size=(16, 16), batch_size=20).batch(0)
+        raw, _ = file_patches(pairs, patch_size=(16, 16), batch_size=20).batch(0)
         empty = (raw == 0).all(axis=(1, 2, 3))
         assert 0 < empty.sum() < 20
 
@@ -322,8 +332,8 @@ class TestBadInput:
         nearly_flat = np.full((64, 64), 7, np.uint16)
         nearly_flat[3, 3] = 9
         pairs = saved(tmp_path, (nearly_flat, nearly_flat))
-        with pytest.raises(ValueError, match=r"got 7 in all but a few pixels.*Crop the pair"):
-            stack_patches(pairs, patch_size=(8, 8))
+        with pytest.raises(ValueError, match=r"got 7 in all but a few pixels.*Crop the image"):
+            file_patches(pairs, patch_size=(8, 8))
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
@@ -332,14 +342,71 @@ class TestBadInput:
             ({"patch_size": (1, 8, 8)}, r"one number for each axis"),
             ({"patch_size": (8, 16)}, "as wide as high to turn them"),
             ({"batch_size": 0}, "batch_size of 1 or more, got 0"),
-            ({"p_min": 99.95}, "p_min below p_max"),
+            ({"ends": (99.95, 99.9)}, "low below high"),
         ],
     )
     def test_settings(self, tmp_path: Path, arguments: dict[str, Any], message: str) -> None:
         pairs = saved(tmp_path, (IMAGE, IMAGE))
         with pytest.raises(ValueError, match=message):
-            stack_patches(pairs, **{"patch_size": (8, 8), **arguments})
+            file_patches(pairs, **{"patch_size": (8, 8), **arguments})
 
     def test_no_pairs(self) -> None:
         with pytest.raises(ValueError, match="at least one pair of images, got none"):
             smallest_shape([])
+
+
+class TestTruth:
+    """Labels and masks in files, and none."""
+
+    LABELS = np.kron([[0, 3], [7, 0]], np.ones((16, 16), int)).astype(np.uint16)
+
+    def test_of_labels_needs_a_target(self, tmp_path: Path) -> None:
+        pairs = saved(tmp_path, (volume(32, 32), self.LABELS))
+        settings = {"patch_size": (8, 8), "scaling": None, "keep": None}
+        with pytest.raises(ValueError, match=r"0_gt\.tif: Expected .*looks like labels"):
+            file_patches(pairs, **settings)
+        for limit in (1, ROOMY):
+            patches = file_patches(
+                pairs,
+                **settings,
+                target=lambda labels: np.stack([labels > 0, labels == 7]),
+                memory_limit_bytes=limit,
+            )
+            _, truth = patches.batch(0)
+            assert truth.shape == (1, 2, 8, 8)
+            assert set(np.unique(truth)) <= {0, 1}
+            assert patches.scaling.output is None
+
+    def test_none(self, tmp_path: Path) -> None:
+        pairs = [(raw, None) for raw, _ in saved(tmp_path, (volume(32, 32), volume(32, 32)))]
+        patches = file_patches(pairs, patch_size=(8, 8), scaling=None)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(*patches.batch(0))
+
+
+def test_by_default_the_scale_is_that_of_arrays(tmp_path: Path) -> None:
+    images = [(volume(6, 20, 20), volume(6, 20, 20)) for _ in range(2)]
+    from_files = file_patches(saved(tmp_path, *images), scaling=None)
+    in_memory = ArrayPatches(*map(list, zip(*images, strict=True)), patch_size=(4, 8, 8))
+    assert from_files.scaling == in_memory.scaling
+    assert from_files.digest() == in_memory.digest()
+
+
+def test_digest_is_that_of_the_pixels_not_of_the_path(tmp_path: Path) -> None:
+    images = volume(6, 20, 20), volume(6, 20, 20)
+    here, there = (saved(tmp_path / name, images) for name in "ab")
+    assert file_patches(here).digest() == file_patches(there).digest()
+    before = file_patches(here).digest()
+    here[0][0].unlink()
+    write_tiff(here[0][0], images[0] + 1, axes="ZYX")
+    assert file_patches(here).digest() != before
+
+
+def test_a_pixel_far_beyond_all_others_is_named_and_clipped(tmp_path: Path) -> None:
+    bad = volume(32, 32).astype(np.float32)
+    top = bad.max()
+    bad[3, 4] = 1e9
+    pairs = saved(tmp_path, (bad, volume(32, 32)))
+    with pytest.warns(RuntimeWarning, match=r"0_raw\.tif: 1 of 1024 pixels lie far beyond"):
+        patches = file_patches(pairs, patch_size=(32, 32))
+    scale = Percentile().for_image(bad)
+    assert patches.batch(0)[0].max() == scale.apply(top)

@@ -1,6 +1,6 @@
 """Images and volumes in TIFF files: their shape, all of their pixels, or a window of them.
 
-A private part of :mod:`aimicro.train.stacks`.
+Used in appendix A, *Denoising*.
 """
 
 from collections import OrderedDict
@@ -25,7 +25,7 @@ class Header(NamedTuple):
     nbytes: int
 
 
-class _Place(NamedTuple):
+class Region(NamedTuple):
     """Where the pixels of an uncompressed file lie, to be mapped into memory."""
 
     dtype: np.dtype[Any]
@@ -33,6 +33,7 @@ class _Place(NamedTuple):
     shape: tuple[int, ...]
 
     def open(self, path: Path) -> Pixels:
+        """Map the pixels into memory, from where they are read when they are used."""
         return np.memmap(path, self.dtype, mode="r", offset=self.offset, shape=self.shape)
 
 
@@ -67,7 +68,7 @@ def read_stack(path: Path) -> TiffImage:
 
     Parameters
     ----------
-    path
+    path : Path
         TIFF file. Pages that do not say what they are count as slices, as published.
 
     Returns
@@ -96,14 +97,14 @@ def read_stack(path: Path) -> TiffImage:
     return TiffImage(data, "ZYX"[-data.ndim :], image.pixel_size_um, image.name)
 
 
-class Shelf:
+class ImageCache:
     """Windows of images: from memory, from mapped files, or from the files read last.
 
     Parameters
     ----------
-    headers
+    headers : dict
         Of all files.
-    limit_bytes
+    limit_bytes : float
         What may be held in memory. If that is less than all of them, the windows of uncompressed
         files are read from disk, and of compressed ones the last are held, at least one.
     """
@@ -111,28 +112,28 @@ class Shelf:
     def __init__(self, headers: dict[Path, Header], limit_bytes: float) -> None:
         self.headers, self.limit_bytes = headers, limit_bytes
         self.in_memory = sum(header.nbytes for header in headers.values()) <= limit_bytes
-        self._places: dict[Path, _Place] = {}
+        self._regions: dict[Path, Region] = {}
         self._held: OrderedDict[Path, Pixels] = OrderedDict()
 
     def whole(self, path: Path) -> Pixels:
         """Read an image, and find out how its windows are got at later."""
         image = self._image(path)
-        if not self.in_memory and (place := _place(path, image)):
-            self._places[path] = place
+        if not self.in_memory and (region := region_of(path, image)):
+            self._regions[path] = region
             del self._held[path]
         return image
 
     def window(self, path: Path, window: tuple[slice, ...]) -> Pixels:
         """Part of an image."""
-        if path in self._places:
+        if path in self._regions:
             # Mapped anew each time: a map takes microseconds, and open files are limited.
-            return np.array(self._places[path].open(path)[window])
+            return np.array(self._regions[path].open(path)[window])
         return self._image(path)[window]
 
     @property
     def n_compressed(self) -> int:
         """Files that must be read whole for each window that is not in memory."""
-        return 0 if self.in_memory else len(self.headers) - len(self._places)
+        return 0 if self.in_memory else len(self.headers) - len(self._regions)
 
     def _image(self, path: Path) -> Pixels:
         if path not in self._held:
@@ -144,16 +145,16 @@ class Shelf:
         return self._held[path]
 
 
-def _place(path: Path, image: Pixels) -> _Place | None:
+def region_of(path: Path, image: Pixels) -> Region | None:
     """Where the pixels lie, if they lie in the file just as in `image`."""
     with tifffile.TiffFile(path) as tif:
         series = tif.series[0]
         if series.dataoffset is None:
             return None
         dtype = series.dtype.newbyteorder(tif.byteorder)
-        place = _Place(dtype, series.dataoffset, image.shape)
+        region = Region(dtype, series.dataoffset, image.shape)
     try:
-        planes = zip(place.open(path), image, strict=True)
-        return place if all(np.array_equal(*plane) for plane in planes) else None
+        planes = zip(region.open(path), image, strict=True)
+        return region if all(np.array_equal(*plane) for plane in planes) else None
     except ValueError:  # the file ends before: parts of the image lie in other files
         return None

@@ -1,0 +1,119 @@
+"""What images tell of mistakes: pixels far beyond all others, and labels taken for intensities.
+
+Used in chapter 6, *Denoising*, and in appendix A.
+"""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aimicro.io.large import parts
+from aimicro.train.scaling import mean_and_deviation, pieces
+
+FAR = 1e4  # times the range of all other pixels
+_FEW = 6.5  # standard deviations, beyond which at most 2.4 % of any pixels are (Chebyshev)
+
+
+def usual_range(image: NDArray[Any]) -> tuple[float, float] | None:
+    """Lowest and highest of the usual pixels, where a few lie far beyond them.
+
+    Parameters
+    ----------
+    image : ndarray
+        Finite pixels of any real type; read part by part.
+
+    Returns
+    -------
+    tuple of float or None
+        None where no pixel is further from the others than 10,000 times their range, as those of
+        sensors never are: then all are usual.
+
+    Notes
+    -----
+    Such pixels mark missing data or a dead line of a sensor. A single one of 1e9 among photons
+    spoils mean, standard deviation and every loss.
+
+    Used in chapter 6, *Denoising*.
+
+    Examples
+    --------
+    >>> image = np.random.default_rng(0).poisson(100, (64, 64)).astype(float)
+    >>> usual_range(image)
+    >>> image[3, 4] = 1e9
+    >>> usual_range(image)
+    (63.0, 143.0)
+    """
+    mean, deviation = mean_and_deviation([image])
+    low, high, below, above = np.inf, -np.inf, -np.inf, np.inf
+    for part in pieces(image):
+        away = np.subtract(part, mean, dtype=np.float64) / (deviation or 1.0)
+        usual = part[np.abs(away) <= _FEW]
+        low, high = min(low, _lowest(usual)), max(high, _highest(usual))
+        below, above = (
+            max(below, _highest(part[away < -_FEW])),
+            min(above, _lowest(part[away > _FEW])),
+        )
+    gap, span = min(low - below, above - high), high - low
+    return (low, high) if 0 < FAR * span <= gap < np.inf else None
+
+
+def _lowest(pixels: NDArray[Any]) -> float:
+    return float(pixels.min()) if pixels.size else np.inf
+
+
+def _highest(pixels: NDArray[Any]) -> float:
+    return float(pixels.max()) if pixels.size else -np.inf
+
+
+def looks_like_labels(image: NDArray[Any]) -> bool:
+    """Whether whole numbers are ids of objects, rather than intensities.
+
+    Parameters
+    ----------
+    image : ndarray
+        `(Y, X)` or with more axes before.
+
+    Returns
+    -------
+    bool
+        True for whole numbers where inside the objects nearly all neighbours are the same, and
+        where they change by more than one grey level, or there are only two values.
+
+    Notes
+    -----
+    Used in chapter 9, *Segmentation*.
+
+    Examples
+    --------
+    >>> looks_like_labels(np.kron([[0, 3], [7, 0]], np.ones((16, 16), int)))
+    True
+    >>> looks_like_labels(np.random.default_rng(0).poisson(3, (64, 64)))
+    False
+    """
+    if image.dtype.kind not in "iu" or image.ndim < 2:
+        return False
+    same = inside = changes = jumps = 0
+    values: set[int] = set()
+    for plane in image.reshape(-1, *image.shape[-2:]):
+        for here, there in ((plane[:, 1:], plane[:, :-1]), (plane[1:], plane[:-1])):
+            equal, objects = here == there, (here > 0) & (there > 0)
+            inside += int(np.count_nonzero(objects))
+            same += int(np.count_nonzero(equal & objects))
+            changes += int(np.count_nonzero(~equal))
+            # Larger minus smaller, since the difference of unsigned numbers wraps around.
+            jump = np.maximum(here, there) - np.minimum(here, there) > 1
+            jumps += int(np.count_nonzero(jump))
+        if len(values) <= 2:
+            values |= set(np.unique(plane).tolist())
+    return changes > 0 and same > 0.8 * inside and (jumps > changes / 2 or len(values) == 2)
+
+
+def digest(image: NDArray[Any]) -> str:
+    """A number for the type, the shape and all pixels of an image, wherever it is stored."""
+    pixels = hashlib.blake2b(digest_size=16)
+    pixels.update(f"{image.dtype.newbyteorder('=').str} {image.shape}".encode())
+    for part in parts(image):
+        pixels.update(np.ascontiguousarray(part).data)
+    return pixels.hexdigest()
