@@ -145,7 +145,7 @@ class TestFolder:
     def test_weights_are_loaded_and_better_than_none(
         self, trained: Path, data: dict[str, Any]
     ) -> None:
-        model = load_model(best_weights(trained), RCAN)
+        model = load_model(best_weights(trained))
         expected = {"ndim": 3, "channels": 4, "blocks": 1, "groups": 2, "reduction": 2}
         assert model.config == expected | {"in_channels": 1, "out_channels": 1}
         assert (model.normalisation.offset, model.normalisation.scale) == (0, 1)
@@ -256,7 +256,7 @@ class TestSettings:
         data = {"training_data_dir": save_pairs(tmp_path / "data", 2, shape, seed=3)}
         patch = [*shape[:-2], 16, 16]
         assert train(tmp_path / "m", data, input_shape=patch, epochs=1, loss="mae+ssim") == 0
-        assert load_model(best_weights(tmp_path / "m"), RCAN).ndim == len(shape)
+        assert load_model(best_weights(tmp_path / "m")).ndim == len(shape)
         assert all(np.isfinite(list(row.values())).all() for row in table(tmp_path / "m"))
 
     @pytest.mark.parametrize("epochs", [1, 2, 3])

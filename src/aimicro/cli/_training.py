@@ -20,7 +20,7 @@ from aimicro.cli.config import (
     write_config,
 )
 from aimicro.models.rcan import RCAN
-from aimicro.train import METRICS, StackPatches, best_weights, fit
+from aimicro.train import METRICS, Checkpoint, StackPatches, best_weights, fit
 from aimicro.train.stacks import smallest_shape
 
 LAST = "last.safetensors"
@@ -180,15 +180,13 @@ def _train(config: CompleteConfig, folder: Path, pairs: Pairs, held_out: Pairs) 
         validate_every=config.steps_per_epoch,
         patience=config.early_stopping_patience,
         learning_rate=config.initial_learning_rate,
-        # Rounded, since the share of the steps done is a fraction that can miss a whole epoch.
-        schedule=lambda done: (
-            config.learning_rate(round(done * config.epochs, 9)) / config.initial_learning_rate
+        schedule=lambda step, _: (
+            config.learning_rate(step / config.steps_per_epoch) / config.initial_learning_rate
         ),
-        loss=config.loss,
+        objective=config.loss,
         metrics={name: METRICS[name] for name in config.metrics},
         precision=config.mixed_precision,
-        checkpoint=folder / LAST,
-        resume=True,
+        checkpoint=Checkpoint(folder / LAST, resume=True),
         progress=True,
         after_validation=log,
     )
