@@ -25,9 +25,9 @@ from aimicro.io.large import is_large, zeros_on_disk
 from aimicro.models.rcan import RCAN
 from aimicro.predict import predict, tiles
 from aimicro.predict.tiles import Array, Precision
-from aimicro.train._stack_files import read_header
 from aimicro.train.checkpoint import best_weights, load_model
 from aimicro.train.devices import best_device, native_bfloat16
+from aimicro.train.image_cache import read_header
 from aimicro.train.scaling import Linear, Percentile, Scaling
 
 Row = dict[str, str | float]
