@@ -25,7 +25,7 @@ from aimicro.models import RCAN
 from aimicro.models.rcan import ChannelAttention
 from aimicro.predict import predict, tiles
 from aimicro.train import PairedPatches, fit, save_model
-from aimicro.train.fit import best_device, native_bfloat16
+from aimicro.train.devices import best_device, native_bfloat16
 from aimicro.train.scaling import Percentile, Scaling
 
 # Not smaller: PyTorch 2.13 has a slower convolution in float32, and takes it for few pixels.

@@ -13,7 +13,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from aimicro.models import UNet
 from aimicro.train import ArrayPatches, fit
-from aimicro.train.fit import best_device, native_bfloat16
+from aimicro.train.devices import best_device, native_bfloat16
 
 STEPS = 25
 ROUNDS = 5

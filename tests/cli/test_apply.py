@@ -29,7 +29,7 @@ from aimicro.metrics.restoration import affine_fit, mse, psnr, ssim
 from aimicro.models import RCAN
 from aimicro.predict import predict, tiles
 from aimicro.train import save_model
-from aimicro.train.scaling import Percentile, Scaling
+from aimicro.train.scaling import Linear, Percentile, Scaling
 
 SIZE = (0.3, 0.1, 0.1)  # of a voxel, in µm
 
@@ -172,6 +172,30 @@ class TestOutput:
         np.testing.assert_allclose(came[:, 0], normalised(pixels, 5, 95), atol=1e-6)
         came = apply(model, raw, tmp_path / "b.tif", "--p_min", 0, "--p_max", 100)
         np.testing.assert_allclose(came[:, 0], normalised(pixels, 0, 100), atol=1e-6)
+
+    def test_scale_is_that_of_the_network(self, raw: Path, tmp_path: Path) -> None:
+        """Also where it is the same for all images."""
+        network = linear(0.5)
+        network.scaling = Scaling(Linear(100, 500), Linear(100, 500))
+        model, pixels = training(tmp_path / "model", network), read_tiff(raw).data
+        came = apply(model, raw, tmp_path / "a.tif", "--raw-units")
+        np.testing.assert_array_equal(came[:, 0], pixels)
+        np.testing.assert_allclose(came[:, 1], predict(network, pixels), rtol=1e-5)
+        came = apply(model, raw, tmp_path / "b.tif", "--p_min", 0)
+        np.testing.assert_allclose(came[:, 0], normalised(pixels, 0, 99.9), atol=1e-6)
+
+    @pytest.mark.parametrize("dtype", [np.uint32, np.float64])
+    def test_a_small_contrast_on_a_large_offset(
+        self, halving: Path, raw: Path, tmp_path: Path, dtype: type
+    ) -> None:
+        """Float32 would have steps of 256 there, or of 1."""
+        pixels = read_tiff(raw).data
+        moved = pixels.astype(dtype) + 2**31 if dtype is np.uint32 else 1e7 + pixels / 1000
+        save(tmp_path / "moved.tif", moved)
+        came = [
+            apply(halving, p, tmp_path / f"out_{p.name}") for p in (raw, tmp_path / "moved.tif")
+        ]
+        np.testing.assert_allclose(*came, atol=2e-5)
 
     def test_restored_only(self, halving: Path, raw: Path, truth: Path, tmp_path: Path) -> None:
         both = apply(halving, raw, tmp_path / "both.tif")

@@ -27,7 +27,7 @@ from aimicro.cli import main
 from aimicro.cli.config import TrainingConfig, config_schema
 from aimicro.io import write_tiff
 from aimicro.models.rcan import RCAN
-from aimicro.train import best_weights, load_model
+from aimicro.train import Percentile, Scaling, best_weights, load_model
 
 SMALL = {
     "input_shape": [8, 16, 16],
@@ -145,10 +145,10 @@ class TestFolder:
     def test_weights_are_loaded_and_better_than_none(
         self, trained: Path, data: dict[str, Any]
     ) -> None:
-        model = load_model(best_weights(trained), RCAN)
+        model = load_model(best_weights(trained))
         expected = {"ndim": 3, "channels": 4, "blocks": 1, "groups": 2, "reduction": 2}
         assert model.config == expected | {"in_channels": 1, "out_channels": 1}
-        assert (model.normalisation.offset, model.normalisation.scale) == (0, 1)
+        assert model.scaling == Scaling(Percentile(2, 99.9), Percentile(2, 99.9))
         torch.manual_seed(7)
         untrained = RCAN(**model.config)
         raw, truth = (
@@ -256,7 +256,7 @@ class TestSettings:
         data = {"training_data_dir": save_pairs(tmp_path / "data", 2, shape, seed=3)}
         patch = [*shape[:-2], 16, 16]
         assert train(tmp_path / "m", data, input_shape=patch, epochs=1, loss="mae+ssim") == 0
-        assert load_model(best_weights(tmp_path / "m"), RCAN).ndim == len(shape)
+        assert load_model(best_weights(tmp_path / "m")).ndim == len(shape)
         assert all(np.isfinite(list(row.values())).all() for row in table(tmp_path / "m"))
 
     @pytest.mark.parametrize("epochs", [1, 2, 3])
@@ -476,6 +476,33 @@ class TestBadInput:
     ) -> None:
         assert re.search(message, refused(**settings))
 
+    def test_labels_are_no_truth_to_restore(
+        self, refused: Callable[..., str], tmp_path: Path
+    ) -> None:
+        """The network would learn their numbers."""
+        folders = save_pairs(tmp_path / "labelled", 2, (32, 32), seed=5)
+        labels = np.kron(np.arange(16).reshape(4, 4), np.ones((8, 8))).astype(np.uint16)
+        for index in range(2):
+            write_tiff(Path(folders["gt"], f"{index}.tif"), labels, axes="YX")
+        told = refused(training_data_dir=folders, validation_data_dir="absent", input_shape=None)
+        assert "gt/0.tif: Expected intensities" in told
+        assert "labels" in told
+
+    def test_extreme_pixels_are_told_with_their_file(
+        self, data: dict[str, Any], tmp_path: Path
+    ) -> None:
+        """And do no harm: they mark missing data, or a dead line of a sensor."""
+        folders = save_pairs(tmp_path / "data", 2, (8, 32, 32), seed=5)
+        for kind in ("raw", "gt"):
+            file = Path(folders[kind], "1.tif")
+            image = tifffile.imread(file).astype(np.float32)
+            image[2, 3, 4] = 1e9
+            write_tiff(file, image, axes="ZYX")
+        with pytest.warns(RuntimeWarning, match=r"1.tif: 1 of 8192 pixels lie far") as caught:
+            assert train(tmp_path / "m", data, training_data_dir=folders) == 0
+        assert len(caught) == 2
+        assert max(row["training_loss"] for row in table(tmp_path / "m")) < 2
+
     def test_images_that_are_trained_on_do_not_judge(
         self, refused: Callable[..., str], data: dict[str, Any]
     ) -> None:
@@ -483,7 +510,7 @@ class TestBadInput:
         assert "Expected validation images that are not trained on, got 3 that are" in told
         raw = data["training_data_dir"]["raw"]
         told = refused(training_data_dir={"raw": raw, "gt": raw})
-        assert "Expected a raw image and its truth, got" in told
+        assert "Expected raw images and their truth, got 3 that are their own truth" in told
 
     def test_pairs_whose_names_tell_that_they_are_none(
         self, refused: Callable[..., str], data: dict[str, Any], tmp_path: Path

@@ -160,9 +160,7 @@ def test_other_channels_than_those_of_the_network_are_refused(shape: tuple[int, 
 
 
 def test_a_network_that_changes_the_size_is_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"keeps the size .*, got \(8, 8\) for \(16, 16\)"
-    ):
+    with pytest.raises(ValueError, match=r"keeps the size .*, got \(8, 8\) for \(16, 16\)"):
         predict(torch.nn.MaxPool2d(2), np.zeros((16, 16)))
 
 

@@ -44,7 +44,7 @@ def rewrite_header(path: Path, **changes: object) -> None:
 
 def test_loaded_network_predicts_the_same(file: Path) -> None:
     image = np.random.default_rng(0).normal(100, 30, size=(32, 32))
-    np.testing.assert_array_equal(predict(load_model(file, UNet), image), predict(trained(), image))
+    np.testing.assert_array_equal(predict(load_model(file), image), predict(trained(), image))
 
 
 def test_file_tells_what_it_holds(file: Path) -> None:
@@ -64,12 +64,12 @@ def test_truncated_file_is_refused_wherever_it_is_cut(file: Path, tmp_path: Path
         cut = tmp_path / "cut.safetensors"
         cut.write_bytes(content[:length])
         with pytest.raises(CheckpointError, match=rf"cut\.safetensors: .*got {length} bytes"):
-            load_model(cut, UNet)
+            load_model(cut)
 
 
 def test_other_architecture_is_refused(file: Path) -> None:
     with pytest.raises(CheckpointError, match="expected weights of OtherNet, got weights of UNet"):
-        load_model(file, OtherNet)
+        load_model(file)
 
 
 def test_newer_version_is_refused(file: Path) -> None:
@@ -77,7 +77,7 @@ def test_newer_version_is_refused(file: Path) -> None:
     with pytest.raises(
         CheckpointError, match=r"format 1 or older, got format 2, written by .*9\.0"
     ):
-        load_model(file, UNet)
+        load_model(file)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_newer_version_is_refused(file: Path) -> None:
 def test_configuration_that_does_not_fit_is_refused(file: Path, config: dict[str, int]) -> None:
     rewrite_header(file, config=config)
     with pytest.raises(CheckpointError, match="expected weights that fit UNet") as caught:
-        load_model(file, UNet)
+        load_model(file)
     assert "\n" not in str(caught.value)
 
 
@@ -95,12 +95,12 @@ def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
     path = tmp_path / "weights.pt"
     path.write_bytes(pickle.dumps({"weights": [1, 2, 3]}))
     with pytest.raises(CheckpointError, match=r"weights\.pt: expected a checkpoint of aimicro"):
-        load_model(path, UNet)
+        load_model(path)
 
 
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"none\.safetensors: .*Check the path"):
-        load_model(tmp_path / "none.safetensors", UNet)
+        load_model(tmp_path / "none.safetensors")
 
 
 def test_failed_write_leaves_the_old_file_and_no_scraps(file: Path) -> None:

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from aimicro.models import UNet
+from aimicro.models import Network, UNet
 from aimicro.models.rcan import RCAN
 from aimicro.predict import predict
 from aimicro.train import (
     LOSSES,
     METRICS,
     ArrayPatches,
+    Checkpoint,
     CheckpointError,
     History,
     fit,
@@ -36,12 +37,12 @@ def seed() -> None:
     torch.manual_seed(0)
 
 
-class Line(torch.nn.Module):
+class Line(Network):
     """The smallest network: one slope and one intercept for all pixels."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.config: dict[str, int] = {}
+        self.ndim, self.in_channels, self.out_channels, self.receptive_radius = 2, 1, 1, 0
         self.conv = torch.nn.Conv2d(1, 1, kernel_size=1)
         self.drop = torch.nn.Dropout(0.2)
 
@@ -177,15 +178,15 @@ def test_resumed_training_equals_one_never_stopped(tmp_path: Path) -> None:
             return super().batch(step)
 
     file = tmp_path / "checkpoint.safetensors"
-    settings = {"steps": 12, "validate_every": 4, "checkpoint": file}
+    settings = {"steps": 12, "validate_every": 4, "checkpoint": Checkpoint(file, resume=True)}
     failing = Failing(list(NOISY), list(CLEAN), patch_size=(16, 16), batch_size=4)
     with pytest.raises(Power):
         fit(network(), failing, validation=patches(seed=1), **settings)
     resumed = network()
-    history = fit(resumed, patches(), validation=patches(seed=1), resume=True, **settings)
+    history = fit(resumed, patches(), validation=patches(seed=1), **settings)
     assert same_weights(whole, resumed)
     assert history == expected
-    assert same_weights(load_model(file, UNet), whole)
+    assert same_weights(load_model(file), whole)
 
 
 def test_dropout_draws_the_same_numbers_after_a_resume(tmp_path: Path) -> None:
@@ -200,7 +201,13 @@ def test_dropout_draws_the_same_numbers_after_a_resume(tmp_path: Path) -> None:
             if patience_end == 4:
                 training.batch = _stop_at(4, training)  # type: ignore[method-assign]
             try:
-                fit(line, training, steps=8, validate_every=2, checkpoint=file, resume=True)
+                fit(
+                    line,
+                    training,
+                    steps=8,
+                    validate_every=2,
+                    checkpoint=Checkpoint(file, resume=True),
+                )
             except KeyboardInterrupt:
                 continue
         results.append(line)
@@ -220,13 +227,14 @@ def _stop_at(last: int, training: ArrayPatches):  # type: ignore[no-untyped-def]
 
 SCRIPT = """
     import numpy as np, torch, sys
-    from aimicro.models import UNet
-    from aimicro.train import ArrayPatches, fit
+    from aimicro.models import Network, UNet
+    from aimicro.train import ArrayPatches, Checkpoint, fit
     images = np.random.default_rng(0).random((2, 32, 32))
     torch.manual_seed(0)
     network = UNet(channels=8, depth=2)
     training = ArrayPatches(list(images), list(images ** 2), patch_size=(16, 16), batch_size=2)
-    fit(network, training, steps=60, validate_every=1, checkpoint=sys.argv[1], resume=True)
+    file = Checkpoint(sys.argv[1], resume=True)
+    fit(network, training, steps=60, validate_every=1, checkpoint=file)
     print(repr([float(p.detach().double().sum()) for p in network.parameters()]))
 """
 
@@ -249,21 +257,21 @@ def test_killed_training_leaves_a_whole_checkpoint_and_ends_the_same(tmp_path: P
         time.sleep(delay)
         run.send_signal(signal.SIGKILL)
         run.communicate()
-        load_model(file, UNet)  # raises where the file is not whole
+        load_model(file)  # raises where the file is not whole
     result, _ = _train(file).communicate(timeout=60)
     assert result == expected
 
 
 def test_a_training_never_overwrites_another(tmp_path: Path) -> None:
     file = tmp_path / "checkpoint.safetensors"
-    fit(network(), patches(), steps=2, checkpoint=file)
+    fit(network(), patches(), steps=2, checkpoint=Checkpoint(file))
     before = file.read_bytes()
     with pytest.raises(FileExistsError, match=r"expected no checkpoint yet.*resume=True"):
-        fit(network(), patches(), steps=2, checkpoint=file)
+        fit(network(), patches(), steps=2, checkpoint=Checkpoint(file))
     with pytest.raises(CheckpointError, match="expected a training with steps = 3, got one with 2"):
-        fit(network(), patches(), steps=3, checkpoint=file, resume=True)
+        fit(network(), patches(), steps=3, checkpoint=Checkpoint(file, resume=True))
     with pytest.raises(CheckpointError, match="expected a training with config ="):
-        fit(UNet(channels=8, depth=1), patches(), steps=2, checkpoint=file, resume=True)
+        fit(UNet(channels=8, depth=1), patches(), steps=2, checkpoint=Checkpoint(file, resume=True))
     assert file.read_bytes() == before
 
 
@@ -280,13 +288,13 @@ def test_progress_bar_counts_the_steps(capsys: pytest.CaptureFixture[str]) -> No
         ({"steps": 0}, "Expected steps of 1 or more, got 0"),
         ({"validate_every": 0}, "Expected validate_every of 1 or more"),
         ({"patience": 0}, "Expected patience of 1 or more"),
-        ({"learning_rate": -1.0}, "Expected a positive learning_rate, got -1.0"),
+        ({"learning_rate": -1.0}, "Expected learning_rate above 0, got -1"),
         ({"validation_batches": 0}, "Expected validation_batches of 1 or more"),
         (
             {"schedule": "linear"},
-            "Expected a schedule of cosine, constant, or a function, got 'lin",
+            "Expected schedule as one of cosine, constant, got 'linear'. Or give a function",
         ),
-        ({"loss": "psnr"}, "Expected a loss of mse, mae, .* or a function, got 'psnr'"),
+        ({"objective": "psnr"}, "Expected objective as one of mse, mae, .*, got 'psnr'"),
     ],
 )
 def test_bad_settings_are_refused(arguments: dict[str, object], message: str) -> None:
@@ -327,7 +335,7 @@ def test_learning_rate_follows_the_schedule(monkeypatch: pytest.MonkeyPatch) -> 
     assert rates(monkeypatch) == cosine
     assert rates(monkeypatch, schedule="cosine") == cosine
     assert rates(monkeypatch, schedule="constant") == [0.02] * 8
-    halving = rates(monkeypatch, schedule=lambda progress: 0.5 ** int(4 * progress))
+    halving = rates(monkeypatch, schedule=lambda step, steps: 0.5 ** (4 * step // steps))
     assert halving == [0.02, 0.02, 0.01, 0.01, 0.005, 0.005, 0.0025, 0.0025]
 
 
@@ -354,7 +362,7 @@ def test_metrics_are_those_of_the_validation_patches() -> None:
 
 def test_without_validation_metrics_are_those_of_the_steps() -> None:
     settings = {"steps": 5, "validate_every": 2, "metrics": {"mae": LOSSES["mae"]}, **STILL}
-    history = fit(still(), patches(), loss="mae", **settings)
+    history = fit(still(), patches(), objective="mae", **settings)
     assert history.metrics["mae"] == history.train_loss
     assert len(history.metrics["mae"]) == 3
 
@@ -377,7 +385,12 @@ def test_after_validation_sees_network_and_history_before_the_checkpoint(tmp_pat
         seen.append((list(history.step), file.exists(), copy.deepcopy(model)))
 
     model = network()
-    settings = {"steps": 5, "validate_every": 2, "checkpoint": file, "after_validation": note}
+    settings = {
+        "steps": 5,
+        "validate_every": 2,
+        "checkpoint": Checkpoint(file),
+        "after_validation": note,
+    }
     fit(model, patches(), **settings)
     assert [entry[:2] for entry in seen] == [([2], False), ([2, 4], True), ([2, 4, 5], True)]
     assert [same_weights(entry[2], model) for entry in seen] == [False, False, True]
@@ -391,9 +404,14 @@ def test_interrupted_after_validation_is_called_again_with_the_same(tmp_path: Pa
         if len(seen) == 2:
             raise KeyboardInterrupt
 
-    settings = {"steps": 6, "validate_every": 2, "checkpoint": tmp_path / "c.safetensors",
-                "validation": patches(seed=5), "metrics": METRICS, "resume": True,
-                "after_validation": note}  # fmt: skip
+    settings = {
+        "steps": 6,
+        "validate_every": 2,
+        "checkpoint": Checkpoint(tmp_path / "c.safetensors", resume=True),
+        "validation": patches(seed=5),
+        "metrics": METRICS,
+        "after_validation": note,
+    }
     with pytest.raises(KeyboardInterrupt):
         fit(network(), patches(), **settings)
     history = fit(network(), patches(), **settings)
@@ -410,10 +428,10 @@ def test_interrupted_after_validation_is_called_again_with_the_same(tmp_path: Pa
 )
 def test_resume_with_other_settings_is_refused(tmp_path: Path, other: dict[str, object]) -> None:
     file = tmp_path / "checkpoint.safetensors"
-    fit(network(), patches(), steps=2, checkpoint=file)
+    fit(network(), patches(), steps=2, checkpoint=Checkpoint(file))
     (name,) = other
     with pytest.raises(CheckpointError, match=f"expected a training with {name}"):
-        fit(network(), patches(), steps=2, checkpoint=file, resume=True, **other)  # type: ignore[arg-type]
+        fit(network(), patches(), steps=2, checkpoint=Checkpoint(file, resume=True), **other)  # type: ignore[arg-type]
 
 
 def thin(thickness: int) -> ArrayPatches:
@@ -423,7 +441,9 @@ def thin(thickness: int) -> ArrayPatches:
 
 def test_thin_volumes_are_not_trained_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     """PyTorch computes a 3-deep convolution on 1 or 2 slices wrongly in bfloat16 on a CPU."""
-    monkeypatch.setattr(sys.modules["aimicro.train.fit"], "native_bfloat16", lambda _device: True)
+    monkeypatch.setattr(
+        sys.modules["aimicro.train.preparation"], "native_bfloat16", lambda _device: True
+    )
     in_float32 = []
     # A U-Net of depth 1 sees half of the slices in its lower level.
     networks = {"RCAN": lambda: RCAN(3, 4, 1, 1, 2), "UNet": lambda: UNet(3, channels=4, depth=1)}

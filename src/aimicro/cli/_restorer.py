@@ -25,9 +25,9 @@ from aimicro.io.large import is_large, zeros_on_disk
 from aimicro.models.rcan import RCAN
 from aimicro.predict import predict, tiles
 from aimicro.predict.tiles import Array, Precision
-from aimicro.train._stack_files import read_header
 from aimicro.train.checkpoint import best_weights, load_model
-from aimicro.train.fit import best_device, native_bfloat16
+from aimicro.train.devices import best_device, native_bfloat16
+from aimicro.train.image_cache import read_header
 from aimicro.train.scaling import Linear, Percentile, Scaling
 
 Row = dict[str, str | float]
@@ -243,7 +243,12 @@ def _trained(folder: Path) -> tuple[RCAN, CompleteConfig]:
         pass  # best_weights says what it is instead
     weights = best_weights(folder)
     config = read_complete(folder, todo="Name the folder given to aimicro train -o.")
-    network = load_model(weights, RCAN)
+    network = load_model(weights)
+    if not isinstance(network, RCAN):
+        raise ValueError(
+            f"{weights}: Expected weights of RCAN, got weights of {type(network).__name__}. Use "
+            "aimicro.predict in Python for other networks."
+        )
     for name, key in _KEYS.items():
         if network.config[name] != getattr(config, key):
             raise ValueError(

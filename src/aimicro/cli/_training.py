@@ -20,8 +20,17 @@ from aimicro.cli.config import (
     write_config,
 )
 from aimicro.models.rcan import RCAN
-from aimicro.train import METRICS, StackPatches, best_weights, fit
-from aimicro.train.stacks import smallest_shape
+from aimicro.train import (
+    METRICS,
+    Checkpoint,
+    FilePatches,
+    Percentile,
+    Scaling,
+    best_weights,
+    fit,
+    structure,
+)
+from aimicro.train.files import smallest_shape
 
 LAST = "last.safetensors"
 P_MIN, P_MAX = 2.0, 99.9
@@ -49,7 +58,6 @@ def train(config_file: Path, folder: Path, *, resume: bool) -> str:
     earlier = _earlier(folder, resume=resume)
     pairs = image_pairs(config, which="training")
     held_out = image_pairs(config, which="validation")
-    _check_apart(pairs, held_out)
     complete = _complete(config, pairs, held_out)
     if earlier:
         _check_same(complete, earlier, folder)
@@ -110,17 +118,6 @@ def _earlier(folder: Path, *, resume: bool) -> CompleteConfig | None:
     return config
 
 
-def _check_apart(pairs: Pairs, held_out: Pairs) -> None:
-    """Refuse to judge a network by images that it is trained on."""
-    seen = {raw.resolve() for raw, _ in pairs}
-    twice = [raw for raw, _ in held_out if raw.resolve() in seen]
-    if twice:
-        raise ValueError(
-            f"Expected validation images that are not trained on, got {len(twice)} that are, the "
-            f"first is {twice[0]}. Keep some images apart for validation."
-        )
-
-
 def _complete(config: TrainingConfig, pairs: Pairs, held_out: Pairs) -> CompleteConfig:
     """Settle what depends on the images, and refuse what does not go together."""
     smallest = smallest_shape(pairs)
@@ -167,6 +164,7 @@ def _check_same(now: CompleteConfig, earlier: CompleteConfig, folder: Path) -> N
 def _train(config: CompleteConfig, folder: Path, pairs: Pairs, held_out: Pairs) -> str:
     patches = _patches(config, pairs, share_of_memory=0.9 if held_out else 1.0)
     validation = _validation_patches(config, held_out) if held_out else None
+    _check_different(patches, validation)
     network = _network(config)
     if not (folder / COMPLETE).exists():
         write_config(folder / COMPLETE, config)
@@ -180,15 +178,13 @@ def _train(config: CompleteConfig, folder: Path, pairs: Pairs, held_out: Pairs) 
         validate_every=config.steps_per_epoch,
         patience=config.early_stopping_patience,
         learning_rate=config.initial_learning_rate,
-        # Rounded, since the share of the steps done is a fraction that can miss a whole epoch.
-        schedule=lambda done: (
-            config.learning_rate(round(done * config.epochs, 9)) / config.initial_learning_rate
+        schedule=lambda step, _: (
+            config.learning_rate(step / config.steps_per_epoch) / config.initial_learning_rate
         ),
-        loss=config.loss,
+        objective=config.loss,
         metrics={name: METRICS[name] for name in config.metrics},
         precision=config.mixed_precision,
-        checkpoint=folder / LAST,
-        resume=True,
+        checkpoint=Checkpoint(folder / LAST, resume=True),
         progress=True,
         after_validation=log,
     )
@@ -197,6 +193,20 @@ def _train(config: CompleteConfig, folder: Path, pairs: Pairs, held_out: Pairs) 
     end = "stopped early" if n < config.epochs else "finished"
     done = f"{end} after {n} epochs" if log.n_epochs else f"was {end} already, after {n} epochs"
     return f"{folder}: the training {done}; its best weights are {best_weights(folder).name}."
+
+
+def _check_different(patches: FilePatches, validation: FilePatches | None) -> None:
+    """Refuse images that teach nothing, or do not judge, wherever they lie."""
+    if same := patches.without_difference():
+        raise ValueError(
+            f"Expected raw images and their truth, got {len(same)} that are their own truth, the "
+            f"first is {same[0]}. Name other files as gt."
+        )
+    if validation and (shared := validation.shared_with(patches)):
+        raise ValueError(
+            f"Expected validation images that are not trained on, got {len(shared)} that are, the "
+            f"first is {shared[0]}. Keep some images apart for validation."
+        )
 
 
 def _network(config: CompleteConfig) -> RCAN:
@@ -211,23 +221,22 @@ def _network(config: CompleteConfig) -> RCAN:
         )
 
 
-def _patches(config: CompleteConfig, pairs: Pairs, *, share_of_memory: float) -> StackPatches:
-    return StackPatches(
+def _patches(config: CompleteConfig, pairs: Pairs, *, share_of_memory: float) -> FilePatches:
+    percentiles = Percentile(config.p_min, config.p_max)
+    return FilePatches(
         pairs,
         patch_size=config.patch_shape(config.ndim),
         batch_size=config.batch_size,
         augment=config.data_augmentation,
-        intensity_threshold=config.intensity_threshold,
-        area_ratio_threshold=config.area_ratio_threshold,
-        p_min=config.p_min,
-        p_max=config.p_max,
+        keep=structure(config.intensity_threshold, config.area_ratio_threshold),
+        scaling=Scaling(percentiles, percentiles),
         memory_limit_bytes=share_of_memory * config.memory_limit_gb * 1e9,
         seed=config.seed,
         progress=True,
     )
 
 
-def _validation_patches(config: CompleteConfig, held_out: Pairs) -> StackPatches:
+def _validation_patches(config: CompleteConfig, held_out: Pairs) -> FilePatches:
     """Cut them once and as they lie: so they may be smaller, and need not be square."""
     changes = {
         "data_augmentation": False,

@@ -274,7 +274,7 @@ def image_pairs(
     ------
     ValueError
         If a file or folder is missing, a folder has no TIFF, the folders differ in number, or the
-        names of two files that become a pair do not match; if an image is its own truth.
+        names of two files that become a pair do not match.
 
     Notes
     -----
@@ -282,17 +282,6 @@ def image_pairs(
     """
     if which not in _WHICH:
         raise ValueError(f"Expected which images, 'training' or 'validation', got {which!r}.")
-    pairs = _pairs(config, which)
-    own = next((raw for raw, truth in pairs if raw.samefile(truth)), None)
-    if own:
-        raise ConfigError(
-            f"{which}: Expected a raw image and its truth, got '{own}' as both. Name another "
-            "folder or file as gt."
-        )
-    return pairs
-
-
-def _pairs(config: TrainingConfig, which: str) -> list[tuple[Path, Path]]:
     pairs = []
     for index, pair in enumerate(getattr(config, f"{which}_image_pairs") or ()):
         key = f"{which}_image_pairs[{index}]"

@@ -3,26 +3,35 @@
 from aimicro.train.arrays import ArrayPatches
 from aimicro.train.checkpoint import CheckpointError, best_weights, load_model, save_model
 from aimicro.train.files import FilePatches
-from aimicro.train.fit import History, fit
+from aimicro.train.fit import fit
+from aimicro.train.history import History
 from aimicro.train.losses import LOSSES, METRICS
+from aimicro.train.objectives import OBJECTIVES, Objective, blind_spot, supervised, variational
 from aimicro.train.patches import Patches
+from aimicro.train.resuming import Checkpoint
 from aimicro.train.scaling import Linear, Percentile, Scaling
 from aimicro.train.windows import structure
 
 __all__ = [
     "LOSSES",
     "METRICS",
+    "OBJECTIVES",
     "ArrayPatches",
+    "Checkpoint",
     "CheckpointError",
     "FilePatches",
     "History",
     "Linear",
+    "Objective",
     "Patches",
     "Percentile",
     "Scaling",
     "best_weights",
+    "blind_spot",
     "fit",
     "load_model",
     "save_model",
     "structure",
+    "supervised",
+    "variational",
 ]

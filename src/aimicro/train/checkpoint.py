@@ -12,87 +12,99 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 import aimicro
 from aimicro.io.files import replacing
+from aimicro.models import ARCHITECTURES, Network
+from aimicro.train.history import finite
 from aimicro.train.scaling import Scaling
 
-FORMAT_VERSION = 1
-Model = TypeVar("Model", bound=nn.Module)
+FORMAT_VERSION = 2  # 1 had one scale for input and output
 
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be used; the message names the file and says what to do."""
 
 
-def save_model(path: str | Path, model: nn.Module, *, seed: int | None = None) -> None:
+def save_model(path: str | Path, network: nn.Module, *, seed: int | None = None) -> None:
     """Store a network with its configuration and its scaling.
 
     Parameters
     ----------
-    path
+    path : str or Path
         File to write, by custom named ``*.safetensors``. A file of that name is replaced, and
         only when the new one is complete.
-    model
-        A network of `aimicro.models`, that is one with a dictionary `config`.
-    seed
+    network : Network
+        Of `aimicro.models`, or a subclass of its `Network`.
+    seed : int, optional
         Seed of the training, for the record.
+
+    Raises
+    ------
+    TypeError
+        For another kind of network, or a configuration that JSON cannot hold.
 
     Notes
     -----
     Used in chapter 6, *Denoising*.
     """
-    write_checkpoint(path, model, model.state_dict(), seed=seed)
+    write_checkpoint(path, network, network.state_dict(), seed=seed)
 
 
-def load_model(path: str | Path, architecture: type[Model]) -> Model:
+def load_model(path: str | Path) -> Network:
     """Build the network that a file holds, ready to predict.
 
     Parameters
     ----------
-    path
+    path : str or Path
         A file written by `save_model`, or a checkpoint written by `fit`; of the latter the best
         weights are taken.
-    architecture
-        Class of the network, for example `aimicro.models.UNet`.
 
     Returns
     -------
-    Module
+    Network
         In evaluation mode, on the CPU, with its `scaling`.
 
     Raises
     ------
     CheckpointError
-        For a file that is truncated, is no checkpoint, holds another architecture or was written
-        by a newer version.
+        For a file that is damaged, is no checkpoint, was written by another version with another
+        format, or holds a network of a class that was not imported.
     FileNotFoundError
         If there is no such file.
 
     Notes
     -----
+    Your own subclass of `aimicro.models.Network` is known as soon as its module is imported.
+
     Used in chapter 6, *Denoising*.
     """
-    header, tensors = read_checkpoint(path, architecture=architecture)
+    header, tensors = read_checkpoint(path)
+    architecture = ARCHITECTURES[header["architecture"]]
     try:
-        model = architecture(**header["config"])
-        model.load_state_dict(strip_prefix(tensors, "weights."))
-    except (TypeError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
+        network = architecture(**header["config"])
+        network.load_state_dict(strip_prefix(tensors, "weights."))
+        if header["scaling"] is not None:
+            network.scaling = Scaling.from_dict(header["scaling"])
+    except Exception as error:  # a constructor may say anything of a configuration that is damaged
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise CheckpointError(
             f"{path}: expected weights that fit {architecture.__name__} of aimicro "
-            f"{aimicro.__version__}, got: {reason} Use the version that wrote the file, "
-            f"{header['versions']['aimicro']}."
+            f"{aimicro.__version__}, got {reason[:500]}. Copy the file again, or use the version "
+            f"that wrote it, {header['versions']['aimicro']}."
         ) from error
-    if header["scaling"] is not None:
-        model.scaling = Scaling.from_dict(header["scaling"])  # type: ignore[assignment]
-    return model.eval()
+    if not finite(network.state_dict()):
+        raise CheckpointError(
+            f"{path}: expected finite weights, got NaN or infinite ones. Copy the file again or "
+            "train once more."
+        )
+    return network.eval()
 
 
 def best_weights(folder: str | Path) -> Path:
@@ -100,7 +112,7 @@ def best_weights(folder: str | Path) -> Path:
 
     Parameters
     ----------
-    folder
+    folder : str or Path
         What ``aimicro train`` wrote to.
 
     Returns
@@ -137,38 +149,33 @@ def _rank(file: Path) -> tuple[float, int]:
 
 def write_checkpoint(
     path: str | Path,
-    model: nn.Module,
+    network: nn.Module,
     weights: Mapping[str, Tensor],
     *,
     seed: int | None = None,
     training: Mapping[str, Tensor] | None = None,
     progress: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write `weights` of `model`, and where given the state of its training, in one file.
+    """Write `weights` of `network`, and where given the state of its training, in one file.
 
     Parameters
     ----------
-    path
+    path : str or Path
         File to write.
-    model
+    network : Network
         Gives the architecture, the configuration and the scaling.
-    weights
+    weights : mapping
         What `load_model` will load.
-    seed
+    seed : int, optional
         For the record.
-    training, progress
+    training, progress : mapping, optional
         Tensors and plain values (as JSON) from which `fit` goes on.
     """
-    if not isinstance(getattr(model, "config", None), dict):
-        raise TypeError(
-            f"Expected a network with a dictionary `config`, got {type(model).__name__}. Give it "
-            "the arguments from which it can be built again, as the networks of aimicro.models do."
-        )
-    scaling = getattr(model, "scaling", None)
+    scaling = getattr(network, "scaling", None)
     header = {
         "format_version": FORMAT_VERSION,
-        "architecture": type(model).__name__,
-        "config": model.config,
+        "architecture": type(network).__name__,
+        "config": storable(network),
         "scaling": scaling.to_dict() if scaling else None,
         "seed": seed,
         "versions": {"aimicro": aimicro.__version__, "torch": str(torch.__version__)},
@@ -182,23 +189,40 @@ def write_checkpoint(
         file.write(content)
 
 
-def read_checkpoint(
-    path: str | Path, *, architecture: type[nn.Module]
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Header and tensors of a checkpoint that holds a network of class `architecture`."""
+def storable(network: nn.Module) -> dict[str, Any]:
+    """Configuration of a network as a file holds it; TypeError where that is impossible."""
+    if not isinstance(network, Network):
+        raise TypeError(
+            f"Expected a subclass of aimicro.models.Network to store, got {type(network).__name__}."
+            " Derive yours from it: it records the arguments from which it can be built again."
+        )
+    try:
+        config: dict[str, Any] = json.loads(json.dumps(network.config))
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"Expected arguments of {type(network).__name__} that JSON can hold, got "
+            f"{network.config}. Use numbers, words and lists of them."
+        ) from error
+    return config
+
+
+def read_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Header and tensors of a checkpoint that holds a network of a known class."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected a checkpoint, got no file. Check the path.")
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["aimicro"])
-            _check_header(path, header, architecture)
+            _check_header(path, header)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except CheckpointError:
+        raise
+    except Exception as error:  # a damaged file has many ways to be wrong
         raise CheckpointError(
             f"{path}: expected a checkpoint of aimicro (safetensors), got {path.stat().st_size} "
-            f"bytes that are truncated or of another kind ({type(error).__name__}: {error}). "
-            "Copy the file again or train once more."
+            f"bytes that are truncated, damaged or of another kind ({type(error).__name__}: "
+            f"{str(error)[:500]}). Copy the file again or train once more."
         ) from error
     return header, tensors
 
@@ -212,15 +236,29 @@ def strip_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor
     }
 
 
-def _check_header(path: Path, header: dict[str, Any], architecture: type[nn.Module]) -> None:
-    version, name = header["format_version"], header["architecture"]
-    if version > FORMAT_VERSION:
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "architecture": str,
+    "config": dict,
+    "scaling": (dict, type(None)),
+    "seed": (int, type(None)),
+    "versions": dict,
+    "progress": (dict, type(None)),
+}
+
+
+def _check_header(path: Path, header: dict[str, Any]) -> None:
+    version, wrote = header["format_version"], header["versions"]["aimicro"]
+    if version != FORMAT_VERSION:
+        todo = "Update aimicro" if version > FORMAT_VERSION else "Train once more, or use that one"
         raise CheckpointError(
-            f"{path}: expected checkpoint format {FORMAT_VERSION} or older, got format {version}, "
-            f"written by aimicro {header['versions']['aimicro']}. Update aimicro."
+            f"{path}: expected checkpoint format {FORMAT_VERSION}, got format {version}, written "
+            f"by aimicro {wrote}. {todo}."
         )
-    if name != architecture.__name__:
+    for name, kind in _KINDS.items():
+        if not isinstance(header[name], kind):
+            raise TypeError(f"{name} is {header[name]!r:.80}")
+    if header["architecture"] not in ARCHITECTURES:
         raise CheckpointError(
-            f"{path}: expected weights of {architecture.__name__}, got weights of {name}. Load "
-            "them with that class."
+            f"{path}: expected weights of one of {', '.join(ARCHITECTURES)}, got weights of "
+            f"{header['architecture']!r:.80}. Import the module that defines this network first."
         )
