@@ -277,6 +277,7 @@ class _Run:
             "seed": patches.seed,
             "batch_size": patches.batch_size,
             "patch_size": list(patches.patch_size),
+            "images": patches.digest(),
             "loss": _name(loss),
             "metrics": list(metrics),
             "bfloat16": self.bfloat16,
