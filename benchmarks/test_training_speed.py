@@ -12,7 +12,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from aimicro.models import UNet
-from aimicro.train import PairedPatches, fit
+from aimicro.train import ArrayPatches, fit
 from aimicro.train.fit import best_device, native_bfloat16
 
 STEPS = 25
@@ -20,8 +20,8 @@ ROUNDS = 5
 IMAGES = np.random.default_rng(0).random((32, 128, 128))
 
 
-def patches() -> PairedPatches:
-    return PairedPatches(IMAGES, IMAGES, patch_size=(64, 64), batch_size=16)
+def patches() -> ArrayPatches:
+    return ArrayPatches(list(IMAGES), list(IMAGES), patch_size=(64, 64), batch_size=16)
 
 
 def network(channels: int) -> UNet:
@@ -29,7 +29,7 @@ def network(channels: int) -> UNet:
     return UNet(channels=channels, depth=3).to(best_device())
 
 
-def plain_loop(model: UNet, training: PairedPatches) -> None:
+def plain_loop(model: UNet, training: ArrayPatches) -> None:
     """float32, contiguous memory: what a tutorial shows."""
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
     for step in range(STEPS):

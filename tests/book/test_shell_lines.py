@@ -26,8 +26,8 @@ from aimicro.cli.config import TrainingConfig, config_schema, read_config
 from aimicro.io import read_tiff
 from aimicro.models.rcan import RCAN, ResidualChannelAttentionBlock, ResidualGroup
 from aimicro.simulate.pairs import simulate_pair
-from aimicro.train.patches import percentile_normalisation, random_window
-from aimicro.train.stacks import StackPatches
+from aimicro.train import FilePatches, Percentile, Scaling, structure
+from aimicro.train.windows import random_window
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "book" / "appendixA_rcan.md").read_text(encoding="utf-8")
@@ -192,7 +192,14 @@ class TestTheLinesRun:
     def test_and_the_default_thresholds_find_no_patch_of_filaments(self, folder: Path):
         train = folder / "dataset" / "train"
         pairs = [(path, train / "gt" / path.name) for path in sorted((train / "raw").iterdir())]
-        patches = StackPatches(pairs, patch_size=(8, 32, 32), memory_limit_bytes=1e9)
+        patches = FilePatches(
+            pairs,
+            patch_size=(8, 32, 32),
+            batch_size=1,
+            keep=structure(),
+            scaling=Scaling(Percentile(), Percentile()),
+            memory_limit_bytes=1e9,
+        )
         with pytest.warns(RuntimeWarning, match="Failed to sample a valid patch"):
             patches.batch(0)
 
@@ -357,7 +364,7 @@ class TestFullSize:
         assert all(np.less_equal(size, options.shape))
         # A volume as deep as those, and a little wider than a patch.
         truth = simulate_pair(options.task, shape=(options.shape[0], 160, 160), rng=0).truth
-        truth = percentile_normalisation(truth, 2, 99.9).apply(truth)
+        truth = Percentile(2, 99.9).for_image(truth).apply(truth)
         rng = np.random.default_rng(0)
         patches = [truth[random_window(truth.shape, size, rng)] for _ in range(20)]
 

@@ -10,7 +10,7 @@ from safetensors import safe_open
 
 from aimicro.models import UNet
 from aimicro.predict import predict
-from aimicro.train import CheckpointError, Normalisation, best_weights, load_model, save_model
+from aimicro.train import CheckpointError, Linear, Scaling, best_weights, load_model, save_model
 
 
 class OtherNet(UNet):
@@ -20,7 +20,7 @@ class OtherNet(UNet):
 def trained() -> UNet:
     torch.manual_seed(0)
     network = UNet(channels=4, depth=1)
-    network.normalisation = Normalisation(offset=100, scale=30)
+    network.scaling = Scaling(Linear(100, 30))
     return network
 
 
@@ -52,7 +52,8 @@ def test_file_tells_what_it_holds(file: Path) -> None:
         header = json.loads(opened.metadata()["aimicro"])
     assert header["architecture"] == "UNet"
     assert header["config"] == trained().config
-    assert header["normalisation"] == {"offset": 100, "scale": 30}
+    linear = {"kind": "linear", "offset": 100, "scale": 30}
+    assert header["scaling"] == {"input": linear, "output": {**linear, "offset": 0, "scale": 1}}
     assert header["seed"] == 5
     assert set(header["versions"]) == {"aimicro", "torch"}
 

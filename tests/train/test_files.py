@@ -12,7 +12,7 @@ import tifffile
 from aimicro.io import write_tiff
 from aimicro.train import ArrayPatches, FilePatches, Percentile, Scaling, patches, structure
 from aimicro.train.files import read_stack, smallest_shape
-from aimicro.train.patches import random_window
+from aimicro.train.windows import random_window
 
 RNG = np.random.default_rng(0)
 ROOMY = 1e9

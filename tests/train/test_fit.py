@@ -19,9 +19,9 @@ from aimicro.predict import predict
 from aimicro.train import (
     LOSSES,
     METRICS,
+    ArrayPatches,
     CheckpointError,
     History,
-    PairedPatches,
     fit,
     load_model,
 )
@@ -49,8 +49,10 @@ class Line(torch.nn.Module):
         return self.conv(self.drop(x) if self.training and self.drop.p else x)
 
 
-def patches(**arguments: object) -> PairedPatches:
-    return PairedPatches(NOISY, CLEAN, **{"patch_size": (16, 16), "batch_size": 4, **arguments})
+def patches(**arguments: object) -> ArrayPatches:
+    return ArrayPatches(
+        list(NOISY), list(CLEAN), **{"patch_size": (16, 16), "batch_size": 4, **arguments}
+    )
 
 
 def network() -> UNet:
@@ -80,7 +82,7 @@ def test_denoises_images_it_has_not_seen() -> None:
     waves = np.sin(x / 3 + phases).astype(np.float32)
     noisy = waves + RNG.normal(0, 0.5, waves.shape).astype(np.float32)
     model = network()
-    fit(model, PairedPatches(noisy[:20], waves[:20], patch_size=(16, 16)), steps=150)
+    fit(model, ArrayPatches(list(noisy[:20]), list(waves[:20]), patch_size=(16, 16)), steps=150)
     errors = [
         np.mean((predict(model, raw) - wave) ** 2) for raw, wave in zip(noisy, waves, strict=True)
     ]
@@ -95,7 +97,7 @@ def test_same_seed_same_weights_bit_for_bit(ndim: int) -> None:
         torch.manual_seed(3)
         model = UNet(ndim=ndim, channels=4, depth=1)
         torch.rand(7)  # what others draw must not matter
-        training = PairedPatches(images, images**2, patch_size=(8,) * ndim, batch_size=2)
+        training = ArrayPatches(list(images), list(images**2), patch_size=(8,) * ndim, batch_size=2)
         results.append((model, fit(model, training, steps=6, validate_every=2)))
     assert same_weights(results[0][0], results[1][0])
     assert results[0][1] == results[1][1]
@@ -113,12 +115,12 @@ def test_the_random_numbers_of_others_are_left_alone() -> None:
 def test_best_weights_are_kept() -> None:
     """After a good start the truths turn far too dark; the good weights must be returned."""
 
-    class Spoiled(PairedPatches):
+    class Spoiled(ArrayPatches):
         def batch(self, step: int):  # type: ignore[no-untyped-def]
             raw, truth = super().batch(step)
             return raw, truth if step < 30 else truth - 9
 
-    spoiled = Spoiled(NOISY, CLEAN, patch_size=(16, 16), batch_size=4)
+    spoiled = Spoiled(list(NOISY), list(CLEAN), patch_size=(16, 16), batch_size=4)
     model = network()
     held_out = patches(seed=9)
     history = fit(model, spoiled, steps=60, validate_every=10, validation=held_out)
@@ -133,7 +135,7 @@ def test_best_weights_are_kept() -> None:
 def test_patience_stops_a_training_that_no_longer_gets_better() -> None:
     model = network()
     # Validation on labels upside down: every step that learns makes it worse.
-    held_out = PairedPatches(NOISY, -CLEAN, patch_size=(16, 16))
+    held_out = ArrayPatches(list(NOISY), list(-CLEAN), patch_size=(16, 16))
     history = fit(model, patches(), steps=500, validate_every=5, validation=held_out, patience=3)
     assert history.step[-1] == history.best_step + 15
 
@@ -144,7 +146,7 @@ def test_validation_patches_are_brought_to_the_units_of_the_network() -> None:
     line.drop.p = 0.0
     torch.nn.init.ones_(line.conv.weight)
     torch.nn.init.zeros_(line.conv.bias)
-    bright = PairedPatches(CLEAN * 50, CLEAN * 50 + 3, patch_size=(16, 16))
+    bright = ArrayPatches(list(CLEAN * 50), list(CLEAN * 50 + 3), patch_size=(16, 16))
     history = fit(line, patches(), steps=1, learning_rate=1e-9, validation=bright)
     assert history.validation_loss[0] == pytest.approx((3 / NOISY.std()) ** 2, rel=1e-2)
 
@@ -168,7 +170,7 @@ def test_resumed_training_equals_one_never_stopped(tmp_path: Path) -> None:
     class Power(BaseException):
         """Something that stops a training in the middle."""
 
-    class Failing(PairedPatches):
+    class Failing(ArrayPatches):
         def batch(self, step: int):  # type: ignore[no-untyped-def]
             if step == 10:
                 raise Power
@@ -176,7 +178,7 @@ def test_resumed_training_equals_one_never_stopped(tmp_path: Path) -> None:
 
     file = tmp_path / "checkpoint.safetensors"
     settings = {"steps": 12, "validate_every": 4, "checkpoint": file}
-    failing = Failing(NOISY, CLEAN, patch_size=(16, 16), batch_size=4)
+    failing = Failing(list(NOISY), list(CLEAN), patch_size=(16, 16), batch_size=4)
     with pytest.raises(Power):
         fit(network(), failing, validation=patches(seed=1), **settings)
     resumed = network()
@@ -205,7 +207,7 @@ def test_dropout_draws_the_same_numbers_after_a_resume(tmp_path: Path) -> None:
     assert same_weights(*results)
 
 
-def _stop_at(last: int, training: PairedPatches):  # type: ignore[no-untyped-def]
+def _stop_at(last: int, training: ArrayPatches):  # type: ignore[no-untyped-def]
     batch = training.batch
 
     def stopped(step: int):  # type: ignore[no-untyped-def]
@@ -219,11 +221,11 @@ def _stop_at(last: int, training: PairedPatches):  # type: ignore[no-untyped-def
 SCRIPT = """
     import numpy as np, torch, sys
     from aimicro.models import UNet
-    from aimicro.train import PairedPatches, fit
+    from aimicro.train import ArrayPatches, fit
     images = np.random.default_rng(0).random((2, 32, 32))
     torch.manual_seed(0)
     network = UNet(channels=8, depth=2)
-    training = PairedPatches(images, images ** 2, patch_size=(16, 16), batch_size=2)
+    training = ArrayPatches(list(images), list(images ** 2), patch_size=(16, 16), batch_size=2)
     fit(network, training, steps=60, validate_every=1, checkpoint=sys.argv[1], resume=True)
     print(repr([float(p.detach().double().sum()) for p in network.parameters()]))
 """
@@ -414,9 +416,9 @@ def test_resume_with_other_settings_is_refused(tmp_path: Path, other: dict[str, 
         fit(network(), patches(), steps=2, checkpoint=file, resume=True, **other)  # type: ignore[arg-type]
 
 
-def thin(thickness: int) -> PairedPatches:
+def thin(thickness: int) -> ArrayPatches:
     volumes = RNG.random((2, thickness, 16, 16))
-    return PairedPatches(volumes, volumes, patch_size=(thickness, 8, 8), batch_size=2)
+    return ArrayPatches(list(volumes), list(volumes), patch_size=(thickness, 8, 8), batch_size=2)
 
 
 def test_thin_volumes_are_not_trained_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,9 @@ import numpy as np
 from tqdm import tqdm
 
 from aimicro.train.image_cache import Header, ImageCache, Pixels, read_header, read_stack
-from aimicro.train.patches import Keep, Patches, Target
+from aimicro.train.patches import Patches, Target
 from aimicro.train.scaling import Scaling
+from aimicro.train.windows import Keep
 
 __all__ = ["FilePatches", "read_stack", "smallest_shape"]
 

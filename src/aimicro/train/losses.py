@@ -169,8 +169,8 @@ def binary_cross_entropy(prediction: Tensor, truth: Tensor) -> Tensor:
     prediction
         `(B, C, [Z,] Y, X)`, logits *z*: the network ends without a sigmoid.
     truth
-        Of the same shape: 1 inside the objects, 0 outside. Give `PairedPatches` the
-        ``normalisation=Normalisation()``, which leaves masks alone.
+        Of the same shape: 1 inside the objects, 0 outside. `ArrayPatches` leaves
+        masks of true and false as they are.
 
     Returns
     -------

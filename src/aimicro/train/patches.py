@@ -1,5 +1,7 @@
 """Pairs of small windows, cut at random from pairs of images: what a network is trained on.
 
+Where the images lie, `aimicro.train.arrays` and `aimicro.train.files` know.
+
 Used in chapter 6, *Denoising*.
 """
 
@@ -8,20 +10,18 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from aimicro.checks import one_of, whole
-from aimicro.io import TiffImage
+from aimicro.checks import whole
 from aimicro.train.plausible import digest, looks_like_labels, usual_range
 from aimicro.train.scaling import Linear, Percentile, Scaling
+from aimicro.train.windows import Keep, Pixels, augment, random_window
 
 Array = NDArray[np.float32]
-Pixels = NDArray[Any]
 Target = Callable[[Pixels], Pixels]
-Keep = Callable[[Pixels], bool]
 
 TRIES = 512
 
@@ -263,217 +263,6 @@ class Patches(ABC):
     def _with_channels(self, pixels: Pixels) -> Array:
         patch = np.asarray(pixels, np.float32)
         return patch if patch.ndim > len(self.patch_size) else patch[np.newaxis]
-
-
-class ArrayPatches(Patches):
-    """Random patches from pairs of images in memory, turned and mirrored at random.
-
-    A large image is chosen more often than a small one.
-
-    Parameters
-    ----------
-    images : sequence of array_like or TiffImage, or ndarray
-        Images `(Y, X)` or volumes `(Z, Y, X)`, with `channels` `(C, [Z,] Y, X)`. A list is many
-        images, an array is one. They are not copied, and may differ in size. Error messages name
-        the files of what `aimicro.io.read_tiff` returns.
-    truth : sequence of array_like or TiffImage, ndarray, or None
-        As many: images in the same unit (for example photons), masks of true and false, or label
-        images with a `target`. None for training without truth: the input is also the target.
-    patch_size : tuple of int
-        Size of a patch, one number for each axis, in pixels.
-    batch_size : int
-        Patches in a batch.
-    augment : bool
-        Mirror each axis and exchange Y and X, each with probability one half, Z never with them.
-    target : callable, optional
-        Computes what the network learns, `(C, [Z,] Y, X)`, from the labels of a patch, after it
-        was turned and mirrored.
-    channels : {"none", "first"}
-        Whether images begin with an axis of channels.
-    keep : callable, optional
-        Tells of a patch of the truth (scaled; of the image where there is no truth) whether to use
-        it. After 512 tries the last one is used, with a warning.
-    scaling : Scaling, optional
-        How to scale intensities. By default mean and standard deviation of all `images`, for
-        input and output; masks and targets are left as they are.
-    seed : int
-        Seed of the random choices.
-
-    Raises
-    ------
-    ValueError
-        For pairs that do not match, images smaller than a patch, NaN or infinite pixels, labels
-        without a `target`.
-
-    Warns
-    -----
-    RuntimeWarning
-        For an image with a few pixels far beyond all others, which are clipped; by `batch`, if no
-        patch was found to keep.
-
-    Notes
-    -----
-    Used in chapter 6, *Denoising*.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> noisy, clean = rng.random((2, 3, 64, 64))
-    >>> patches = ArrayPatches(list(noisy), list(clean), patch_size=(32, 32), batch_size=4)
-    >>> images, truth = patches.batch(0)
-    >>> images.shape, truth.dtype
-    ((4, 1, 32, 32), dtype('float32'))
-    """
-
-    def __init__(
-        self,
-        images: Sequence[ArrayLike | TiffImage] | NDArray[Any],
-        truth: Sequence[ArrayLike | TiffImage] | NDArray[Any] | None,
-        *,
-        patch_size: Sequence[int] = (64, 64),
-        batch_size: int = 16,
-        augment: bool = True,
-        target: Target | None = None,
-        channels: Literal["none", "first"] = "none",
-        keep: Keep | None = None,
-        scaling: Scaling | None = None,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(
-            patch_size=patch_size,
-            batch_size=batch_size,
-            augment=augment,
-            target=target,
-            keep=keep,
-            seed=seed,
-        )
-        one_of("channels", channels, ("none", "first"))
-        if target is not None and truth is None:
-            raise ValueError(
-                "Expected truth for the target to compute from, got None. Give labels."
-            )
-        sources, truths = _many(images), [] if truth is None else _many(truth)
-        if not sources or (truth is not None and len(sources) != len(truths)):
-            raise ValueError(
-                f"Expected as many raw as true images, got {len(sources)} and {len(truths)}. "
-                "Every raw image needs its partner."
-            )
-        self._arrays = [_array(image) for image in (*sources, *truths)]
-        n = len(sources)
-        self._names = [
-            getattr(image, "name", "") or f"pair {index % n}"
-            for index, image in enumerate((*sources, *truths))
-        ]
-        self._pairs = [(index, None if truth is None else n + index) for index in range(n)]
-        for pair in self._pairs:
-            self._check(*pair, has_channels=channels == "first")
-        self._measure(scaling)
-
-    def _check(self, image: int, truth: int | None, *, has_channels: bool) -> None:
-        name, shape, n = self._names[image], self._arrays[image].shape, len(self.patch_size)
-        if len(shape) != n + has_channels:
-            hint = (
-                " A list is many images, an array is one: for a stack of images give list(stack)."
-                if len(self._pairs) == 1
-                else ""
-            )
-            raise ValueError(
-                f"{name}: Expected an image with {n + has_channels} axes for patches of "
-                f"{self.patch_size}, got shape {shape}. Choose another patch_size or axis.{hint}"
-            )
-        of_truth = shape if truth is None else self._arrays[truth].shape
-        if of_truth[-n:] != shape[-n:] or not n <= len(of_truth) <= n + has_channels:
-            raise ValueError(
-                f"{name}: Expected a raw and a true image of one shape, got {shape} and "
-                f"{of_truth}. Crop or register the pair first."
-            )
-        if any(np.less(shape[-n:], self.patch_size)):
-            raise ValueError(
-                f"{name}: Expected an image of at least one patch, {self.patch_size}, got {shape}. "
-                "Choose smaller patches or leave this image out."
-            )
-
-    def _indices(self, rng: np.random.Generator) -> Iterator[int]:
-        # A large image has more to show than a small one, so it is chosen more often.
-        sizes = np.array([self._arrays[image].size for image, _ in self._pairs], np.float64)
-        while True:
-            yield from rng.choice(len(sizes), size=self.batch_size, p=sizes / sizes.sum())
-
-    def _shape(self, key: int) -> tuple[int, ...]:
-        return self._arrays[key].shape[-len(self.patch_size) :]
-
-    def _name(self, key: int) -> str:
-        return self._names[key]
-
-    def _whole(self, key: int) -> Pixels:
-        return self._arrays[key]
-
-    def _window(self, key: int, window: tuple[slice, ...]) -> Pixels:
-        return self._arrays[key][(..., *window)]
-
-
-def structure(intensity: float = 0.25, area: float = 0.5) -> Keep:
-    """Keep patches that show enough, as the published 3D-RCAN does.
-
-    Parameters
-    ----------
-    intensity : float
-        Pixels of the scaled truth above this count as structure; 0 or less takes any patch.
-    area : float
-        Fraction of a patch's pixels that must be structure.
-
-    Returns
-    -------
-    callable
-        For `keep` of `ArrayPatches` and `FilePatches`.
-
-    Notes
-    -----
-    Used in appendix A, *Denoising*.
-
-    Examples
-    --------
-    >>> structure(0.5, 0.25)(np.array([[0.0, 0.0], [0.1, 0.6]]))
-    True
-    """
-
-    def keep(patch: Pixels) -> bool:
-        return intensity <= 0 or bool(np.count_nonzero(patch > intensity) >= area * patch.size)
-
-    return keep
-
-
-def random_window(
-    shape: tuple[int, ...], patch_size: tuple[int, ...], rng: np.random.Generator
-) -> tuple[slice, ...]:
-    """Choose where to cut a patch: each place in an image of this shape is as likely."""
-    spare = [size - patch + 1 for size, patch in zip(shape, patch_size, strict=True)]
-    corner = rng.integers(spare)
-    return tuple(slice(c, c + s) for c, s in zip(corner, patch_size, strict=True))
-
-
-def augment(
-    raw: Pixels, truth: Pixels, ndim: int, rng: np.random.Generator
-) -> tuple[Pixels, Pixels]:
-    """Mirror each of the last `ndim` axes and exchange Y and X, each with probability one half.
-
-    So all eight ways to turn and mirror a square are as likely. Z never changes places with Y or
-    X, since a microscope resolves it differently.
-    """
-    mirror = tuple(axis - ndim for axis in range(ndim) if rng.integers(2))
-    raw, truth = np.flip(raw, mirror), np.flip(truth, mirror)
-    if rng.integers(2):
-        raw, truth = raw.swapaxes(-1, -2), truth.swapaxes(-1, -2)
-    return raw, truth
-
-
-def _many(images: Any) -> list[Any]:
-    """A list is many images, an array is one."""
-    return [images] if isinstance(images, np.ndarray | TiffImage) else list(images)
-
-
-def _array(image: ArrayLike | TiffImage) -> Pixels:
-    return np.asarray(image.data if isinstance(image, TiffImage) else image)
 
 
 def _check_pixels(name: str, image: Pixels, kind: str) -> None:
