@@ -484,7 +484,9 @@ class TestBadInput:
         labels = np.kron(np.arange(16).reshape(4, 4), np.ones((8, 8))).astype(np.uint16)
         for index in range(2):
             write_tiff(Path(folders["gt"], f"{index}.tif"), labels, axes="YX")
-        told = refused(training_data_dir=folders, validation_data_dir="absent", input_shape=[16, 16])
+        told = refused(
+            training_data_dir=folders, validation_data_dir="absent", input_shape=[16, 16]
+        )
         assert "gt/0.tif: Expected intensities" in told
         assert "labels" in told
 

@@ -11,10 +11,10 @@ from aimicro.io import (
     NoRoomError,
     TiffError,
     check_writable,
-    memory_map,
     read_header,
     read_parts,
     read_tiff,
+    region_of,
     write_tiff,
     zeros_on_disk,
 )
@@ -39,12 +39,13 @@ def test_channels_and_time_points_are_refused(tmp_path: Path) -> None:
 def test_pixels_are_mapped_where_they_lie_as_read(tmp_path: Path) -> None:
     write_tiff(tmp_path / "plain.tif", STACK, axes="ZYX")
     image = read_tiff(tmp_path / "plain.tif").data
-    mapped = memory_map(tmp_path / "plain.tif", image)
-    assert isinstance(mapped, np.memmap)
-    assert np.array_equal(mapped, STACK)
-    assert memory_map(tmp_path / "plain.tif", image + 1) is None
+    region = region_of(tmp_path / "plain.tif", image)
+    assert region is not None
+    assert isinstance(region.open(), np.memmap)
+    assert np.array_equal(region.open(), STACK)
+    assert region_of(tmp_path / "plain.tif", image + 1) is None
     tifffile.imwrite(tmp_path / "packed.tif", STACK, compression="zlib", photometric="minisblack")
-    assert memory_map(tmp_path / "packed.tif", STACK) is None
+    assert region_of(tmp_path / "packed.tif", STACK) is None
 
 
 def test_all_files_of_a_set_are_named(tmp_path: Path) -> None:

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from aimicro.io.integrity import refusing
-from aimicro.io.meaning import opened
+from aimicro.io import read_parts
 
 
 def is_tiff(path: Path) -> bool:
@@ -121,15 +120,8 @@ def _common_start(texts: Sequence[str]) -> str:
 
 
 def _same_image(path: Path) -> set[Path]:
-    """The other files of a multi-file OME-TIFF."""
+    """All files of a multi-file OME-TIFF; of another file only itself."""
     try:
-        with refusing(path), opened(path) as (tif, ome):
-            if ome is None:
-                return set()
-            # A renamed file still calls itself by its old name, but keeps its UUID.
-            uuids = ome.iterfind(".//{*}TiffData/{*}UUID")
-            names = {u.attrib["FileName"] for u in uuids if u.text != ome.attrib.get("UUID")}
-            names.add(Path(tif.filehandle.path).name)
-    except (ValueError, OSError):
+        return set(read_parts(path))
+    except ValueError:
         return set()  # what is wrong with it will be told when it is read
-    return {path.with_name(name) for name in names}

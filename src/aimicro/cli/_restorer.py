@@ -20,14 +20,12 @@ from numpy.typing import NDArray
 from aimicro import checks
 from aimicro.cli._channels import DATA_RANGE, Channel, affine_to, interleaved, score
 from aimicro.cli.config import COMPLETE, CompleteConfig, read_complete
-from aimicro.io import TiffImage, read_tiff, write_tiff
-from aimicro.io.large import is_large, zeros_on_disk
+from aimicro.io import TiffImage, is_large, read_header, read_tiff, write_tiff, zeros_on_disk
 from aimicro.models.rcan import RCAN
 from aimicro.predict import predict, tiles
 from aimicro.predict.tiles import Array, Precision
 from aimicro.train.checkpoint import best_weights, load_model
 from aimicro.train.devices import best_device, native_bfloat16
-from aimicro.train.image_cache import read_header
 from aimicro.train.scaling import Linear, Percentile, Scaling
 
 Row = dict[str, str | float]

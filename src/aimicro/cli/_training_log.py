@@ -20,7 +20,7 @@ from tensorboardX.summary import scalar
 from torch import nn
 
 from aimicro.cli.config import TrainingConfig
-from aimicro.io.files import replacing
+from aimicro.io import replacing
 from aimicro.train import History, save_model
 
 TABLE, PLOT = "training.csv", "training.png"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from aimicro.cli._files import is_tiff, paired, tiffs
-from aimicro.io.files import replacing
+from aimicro.io import replacing
 
 if TYPE_CHECKING:
     from aimicro.cli._restorer import Restorer

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from aimicro.cli._config_faults import in_one_line, parsed
 from aimicro.cli._files import paired, tiffs
-from aimicro.io.files import replacing
+from aimicro.io import replacing
 
 _WHICH = ("training", "validation")
 COMPLETE = "config.json"  # the configuration of a finished training, beside its weights

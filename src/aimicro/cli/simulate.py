@@ -16,8 +16,7 @@ from PIL import Image
 from tqdm import tqdm
 
 import aimicro
-from aimicro.io import write_tiff
-from aimicro.io.files import replacing
+from aimicro.io import replacing, write_tiff
 from aimicro.simulate.pairs import TASKS, Pair, simulate_pair
 from aimicro.track import write_lineage
 

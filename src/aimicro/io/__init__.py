@@ -1,7 +1,7 @@
 """Images in files: read and written without surprises, also where they are larger than memory."""
 
 from aimicro.io.files import replacing
-from aimicro.io.header import Header, memory_map, read_header, read_parts
+from aimicro.io.header import Header, Region, read_header, read_parts, region_of
 from aimicro.io.integrity import TiffError
 from aimicro.io.large import NoRoomError, is_large, parts, zeros_on_disk
 from aimicro.io.tiff import (
@@ -17,16 +17,17 @@ __all__ = [
     "Header",
     "NoRoomError",
     "Planes",
+    "Region",
     "TiffError",
     "TiffImage",
     "check_writable",
     "is_large",
-    "memory_map",
     "parts",
     "read_header",
     "read_pair",
     "read_parts",
     "read_tiff",
+    "region_of",
     "replacing",
     "write_tiff",
     "zeros_on_disk",

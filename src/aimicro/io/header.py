@@ -42,6 +42,32 @@ class Header:
     nbytes: int
 
 
+@dataclass(frozen=True)
+class Region:
+    """Where the pixels of an uncompressed file lie, to be mapped into memory.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file.
+    dtype : numpy.dtype
+        Type of the pixels, in the byte order of the file.
+    offset : int
+        Bytes before the first pixel.
+    shape : tuple of int
+        Of the image.
+    """
+
+    path: Path
+    dtype: np.dtype[Any]
+    offset: int
+    shape: tuple[int, ...]
+
+    def open(self) -> NDArray[Any]:
+        """Map the pixels into memory, from where they are read when they are used."""
+        return np.memmap(self.path, self.dtype, mode="r", offset=self.offset, shape=self.shape)
+
+
 def read_header(path: str | os.PathLike[str]) -> Header:
     """Read axes and shape of an image of one channel and one time point, without its pixels.
 
@@ -109,12 +135,13 @@ def read_parts(path: str | os.PathLike[str]) -> tuple[Path, ...]:
     path = Path(path)
     with refusing(path):
         check_directories(path)
-        with opened(path) as (_, ome):
-            return tuple(sorted({path, *parts_of_set(path, ome)}))
+        with opened(path) as (tif, ome):
+            master = path.with_name(Path(tif.filehandle.path).name)
+            return tuple(sorted({path, master, *parts_of_set(path, ome)}))
 
 
-def memory_map(path: str | os.PathLike[str], image: NDArray[Any]) -> NDArray[Any] | None:
-    """Map the pixels of a file into memory, if they lie there as in an image that was read.
+def region_of(path: str | os.PathLike[str], image: NDArray[Any]) -> Region | None:
+    """Find where the pixels lie in a file, if they lie there just as in an image that was read.
 
     Parameters
     ----------
@@ -125,9 +152,8 @@ def memory_map(path: str | os.PathLike[str], image: NDArray[Any]) -> NDArray[Any
 
     Returns
     -------
-    ndarray or None
-        The pixels, in the byte order of the file and not to be changed; None where they are
-        compressed, scattered or in another order.
+    Region or None
+        The place; None where the pixels are compressed, scattered or in another order.
 
     Notes
     -----
@@ -138,10 +164,9 @@ def memory_map(path: str | os.PathLike[str], image: NDArray[Any]) -> NDArray[Any
         if series.dataoffset is None:
             return None
         dtype = series.dtype.newbyteorder(tif.byteorder)
-        offset = series.dataoffset
+        region = Region(Path(path), dtype, series.dataoffset, image.shape)
     try:
-        mapped = np.memmap(path, dtype, mode="r", offset=offset, shape=image.shape)
+        planes = zip(region.open(), image, strict=True)
+        return region if all(np.array_equal(*pair) for pair in planes) else None
     except ValueError:  # the file ends before: parts of the image lie in other files
         return None
-    same = all(np.array_equal(*planes) for planes in zip(mapped, image, strict=True))
-    return mapped if same else None

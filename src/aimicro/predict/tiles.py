@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from aimicro import checks
-from aimicro.io.large import parts
+from aimicro.io import parts
 from aimicro.train.scaling import Linear, Scaling
 
 Array = NDArray[np.float32]

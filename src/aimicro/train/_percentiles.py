@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aimicro.io.large import parts
+from aimicro.io import parts
 
 _MANY = 2**20  # pixels, from which on this is also quicker than to sort
 _DIGIT = 16  # bits that are looked at in one passage through the image

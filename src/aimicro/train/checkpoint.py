@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 import aimicro
-from aimicro.io.files import replacing
+from aimicro.io import replacing
 from aimicro.models import ARCHITECTURES, Network
 from aimicro.train.history import finite
 from aimicro.train.scaling import Scaling

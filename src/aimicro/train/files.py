@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from aimicro.train.image_cache import Header, ImageCache, Pixels, read_header, read_stack
+from aimicro.io import Header, read_header
+from aimicro.train.image_cache import ImageCache, Pixels, read_stack
 from aimicro.train.patches import Patches, Target
 from aimicro.train.scaling import Scaling
 from aimicro.train.windows import Keep

@@ -5,62 +5,14 @@ Used in appendix A, *Denoising*.
 
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
-from aimicro.io import TiffImage, read_tiff
-from aimicro.io.integrity import TiffError, check_directories, refusing
-from aimicro.io.meaning import check_values_are_intensities, only_series, opened, stored_axes
+from aimicro.io import Header, Region, TiffError, TiffImage, read_header, read_tiff, region_of
 
 Pixels = NDArray[Any]
-
-
-class Header(NamedTuple):
-    """What a file tells before its pixels are read."""
-
-    shape: tuple[int, ...]
-    nbytes: int
-
-
-class Region(NamedTuple):
-    """Where the pixels of an uncompressed file lie, to be mapped into memory."""
-
-    dtype: np.dtype[Any]
-    offset: int
-    shape: tuple[int, ...]
-
-    def open(self, path: Path) -> Pixels:
-        """Map the pixels into memory, from where they are read when they are used."""
-        return np.memmap(path, self.dtype, mode="r", offset=self.offset, shape=self.shape)
-
-
-def read_header(path: Path) -> Header:
-    """Shape `(Y, X)` or `(Z, Y, X)` and bytes of an image, as `read_stack` will return it."""
-    with refusing(path):
-        check_directories(path)
-        with opened(path) as (tif, ome):
-            series = only_series(tif)
-            letters, sizes = _long_axes(series)
-            if "".join(sorted(letters)) not in ("XY", "XYZ", "IXY", "QXY"):
-                raise TiffError(
-                    "Expected one channel and one time point, an image YX or a stack ZYX, got "
-                    f"{letters} {sizes}. Save each channel and time point as a file of its own; "
-                    "where they are slices, say so in Fiji: Image > Properties."
-                )
-            check_values_are_intensities(series, as_they_stand=False)
-            axes, shape = stored_axes(series, tif.imagej_metadata or {}, ome, None, "Z")
-            size = dict(zip(axes, shape, strict=True))
-            return Header(tuple(size[axis] for axis in "ZYX" if axis in size), series.nbytes)
-
-
-def _long_axes(series: tifffile.TiffPageSeries) -> tuple[str, tuple[int, ...]]:
-    """Y, X, and what else is longer than 1, as stored."""
-    stored = zip(series.get_axes(squeeze=False), series.get_shape(squeeze=False), strict=True)
-    kept = [(axis, n) for axis, n in stored if n > 1 or axis in "YX"]
-    return "".join(axis for axis, _ in kept), tuple(n for _, n in kept)
 
 
 def read_stack(path: Path) -> TiffImage:
@@ -127,7 +79,7 @@ class ImageCache:
         """Part of an image."""
         if path in self._regions:
             # Mapped anew each time: a map takes microseconds, and open files are limited.
-            return np.array(self._regions[path].open(path)[window])
+            return np.array(self._regions[path].open()[window])
         return self._image(path)[window]
 
     @property
@@ -143,18 +95,3 @@ class ImageCache:
             self._held[path] = read_stack(path).data
         self._held.move_to_end(path)
         return self._held[path]
-
-
-def region_of(path: Path, image: Pixels) -> Region | None:
-    """Where the pixels lie, if they lie in the file just as in `image`."""
-    with tifffile.TiffFile(path) as tif:
-        series = tif.series[0]
-        if series.dataoffset is None:
-            return None
-        dtype = series.dtype.newbyteorder(tif.byteorder)
-        region = Region(dtype, series.dataoffset, image.shape)
-    try:
-        planes = zip(region.open(path), image, strict=True)
-        return region if all(np.array_equal(*plane) for plane in planes) else None
-    except ValueError:  # the file ends before: parts of the image lie in other files
-        return None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aimicro.io.large import parts
+from aimicro.io import parts
 from aimicro.train.scaling import mean_and_deviation, pieces
 
 FAR = 1e4  # times the range of all other pixels

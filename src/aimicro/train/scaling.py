@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aimicro.checks import number
-from aimicro.io.large import parts
+from aimicro.io import parts
 from aimicro.train._percentiles import percentiles
 
 Array = NDArray[np.float32]
