@@ -47,6 +47,8 @@ def filled(notebook: NotebookNode, outputs: list[list[NotebookNode] | None]) -> 
         for output in cell.outputs:
             if output.output_type == "execute_result":
                 output.execution_count = count
+    # As the kernel says of itself: lines with ! and % are no plain Python.
+    notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     nbformat.validate(notebook)
     return notebook
 

@@ -48,13 +48,18 @@ def bare_environment() -> str:
 
 
 def quiet_kernels(settings: Path) -> None:
-    """Spare each kernel the warning that its traffic, all on this machine, is not encrypted."""
+    """Spare each kernel two warnings.
+
+    One is of traffic, all on this machine, that is not encrypted. In the other tqdm, imported by
+    pooch, misses widgets for its bars.
+    """
     profile = settings / "profile_default"
     profile.mkdir(parents=True, exist_ok=True)
     profile.joinpath("ipython_kernel_config.py").write_text(
         "get_config().IPKernelApp.log_level = 40\n"
     )
     os.environ["IPYTHONDIR"] = str(settings)
+    os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"
 
 
 def go_offline(empty: Path) -> None:

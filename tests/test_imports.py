@@ -28,7 +28,7 @@ WITHOUT_TORCH = ["aimicro", *(f"aimicro.{room}" for room in ("checks", "data", "
 
 def room(module: str) -> str:
     """Return the room of a module such as aimicro.train.fit."""
-    return (module.split(".") + [""])[1]
+    return [*module.split("."), ""][1]
 
 
 def module_name(path: Path) -> str:

@@ -72,7 +72,7 @@ def check_cache(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None
     if missing:
         names = ", ".join(path.stem for path in missing)
         raise ExtensionError(
-            f"Expected outputs of every notebook, got none of {names}. Run make book."
+            f"Expected outputs of every notebook, got none: {names}. Run make book."
         )
 
 
