@@ -10,7 +10,7 @@ else ifndef AIMICRO_DATA_DIR
 export AIMICRO_WITHOUT_DATA ?= 1
 endif
 
-.PHONY: help book test install lab bench clean
+.PHONY: help book test check install lab bench clean
 
 help:   ## say what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -21,14 +21,17 @@ book: .venv/.installed vendor/_static/mathjax  ## run every notebook and build t
 test: install  ## build the book and check everything
 	@scripts/test.sh
 
+check: .venv/.installed  ## check the code alone: lint, types, unit tests, in minutes
+	@scripts/test.sh lint types unit
+
 install: .venv/.installed vendor/_static/mathjax  ## install what the book and its tests need
 	@scripts/chromium.sh
 
 lab: .venv/.installed  ## open the notebooks in JupyterLab
 	PATH="$(CURDIR)/.venv/bin:$$PATH" jupyter lab notebooks
 
-bench: .venv/.installed  ## time the package's slow parts
-	.venv/bin/pytest benchmarks/ -s
+bench: .venv/.installed  ## time the slow parts; make bench BEFORE=commit compares with that commit
+	@scripts/bench.sh $(BEFORE)
 
 clean:  ## remove everything that was installed or built
 	rm -rf .venv _build vendor build src/*.egg-info

@@ -14,6 +14,8 @@ command -v "$python" >/dev/null || stop "Expected Python 3.11 or later, got no '
   stop "Expected Python's venv module, got Debian's Python without it. Run: sudo apt-get install python3-venv"
 
 .venv/bin/python -c '' 2>/dev/null || "$python" -m venv --clear .venv
+scripts/light_torch.sh .venv/bin/python "$(grep '^torch==' requirements.txt)" ||
+  echo "PyTorch comes with CUDA for this Python: several GB. To spare them, stop here, and set PIP_EXTRA_INDEX_URL to PyTorch's index of CPU builds."
 echo "Installing requirements.txt into .venv (a few minutes the first time)"
 pip=(.venv/bin/python -m pip --disable-pip-version-check --quiet install)
 "${pip[@]}" --requirement requirements.txt

@@ -6,25 +6,27 @@ export PATH="$PWD/.venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1
 reports=_build/reports
 rm -rf "$reports" && mkdir -p "$reports"
 
-lint()      { ruff check . && ruff format --check .; }
+lint()      { ruff check . && ruff format --check . && find src -name '[a-z]*.py' -exec numpydoc lint {} + &&
+                nbstripout --verify --keep-id notebooks/*.ipynb; }
 types()     { mypy; }
-stripped()  { nbstripout --verify --keep-id notebooks/*.ipynb; }
-# One test a processor, and one thread a test: threads of several tests would wait for each other.
-unit()      { OMP_NUM_THREADS=1 pytest -q -n auto --dist worksteal src/aimicro tests --ignore=tests/book \
-                --ignore=tests/browser --ignore=tests/notebooks --junitxml="$reports/unit.xml"; }
+unit()      { scripts/unit.sh .venv/bin/python "$reports/unit.xml"; }
+sources()   { pytest -q -m "not book" tests/book tests/notebooks --junitxml="$reports/sources.xml"; }
+# The run of the book: what nbval passes here is what the pages show.
+notebooks() { python scripts/run_notebooks.py book --report "$reports/notebooks.xml"; }
 book()      { make --no-print-directory book; }
-pages()     { pytest -q tests/book --junitxml="$reports/pages.xml"; }
+pages()     { pytest -q -m book tests/book --junitxml="$reports/pages.xml"; }
 browser()   { pytest -q -n auto --dist worksteal tests/browser --junitxml="$reports/browser.xml"; }
-notebooks() { pytest -q --nbval-lax --nbval-current-env notebooks --junitxml="$reports/notebooks.xml"; }
-bare()      { pytest -q -s tests/notebooks --junitxml="$reports/bare.xml"; }
+bare()      { python scripts/run_notebooks.py without-data --report "$reports/bare.xml"; }
+newest()    { scripts/test_newest.sh "$reports"; }
+oldest()    { scripts/test_oldest.sh "$reports"; }
 
 table="" failed=0
-for stage in ${*:-lint types stripped unit book pages browser notebooks bare}; do
+for stage in ${*:-lint types sources unit notebooks book pages browser bare newest oldest}; do
   printf '\n=== %s\n' "$stage"
   start=$SECONDS
-  if "$stage"; then verdict=ok; else verdict=FAILED failed=1; fi
+  if "$stage"; then verdict=ok; else verdict=FAILED failed=$((failed + 1)); fi
   table+=$(printf '%-10s %5d s  %s' "$stage" $((SECONDS - start)) "$verdict")$'\n'
 done
 printf '\n%s%-10s %5d s\n' "$table" all "$SECONDS"
 python scripts/sum_reports.py "$reports"
-exit "$failed"
+exit $((failed > 0))

@@ -2,8 +2,8 @@
 
 A scoreboard (aimicro.show) leaves its table in the executed notebook, and its numbers beside it as
 JSON. The directive only marks a place. It is filled when the page is written, since by then every
-notebook has been read, and that page is written in every build. Run times come from myst-nb, which
-stores them with the outputs: those of a cached notebook are those of the run that filled the cache.
+notebook has been read, and that page is written in every build. Seconds and memory were measured
+when the notebook ran (scripts/nbval_to_cache.py), and so was a fixed piece of work beside it.
 """
 
 import json
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from jupyter_cache import get_cache
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
@@ -40,14 +41,21 @@ def pages_with_results(app: Sphinx, env: BuildEnvironment) -> list[str]:
     return [name for name, metadata in env.metadata.items() if metadata.get("results")]
 
 
-def executed_notebooks(env: BuildEnvironment) -> dict[str, float]:
-    """Return the notebooks of the book, in its order, each with its run time in seconds."""
+def executed_notebooks(env: BuildEnvironment) -> dict[str, dict[str, float]]:
+    """Return the notebooks of the book, in its order, each with what was measured as it ran."""
     metadata = getattr(env, "nb_metadata", {})
+    cache = get_cache(env.config.nb_execution_cache_path)
     return {
-        name: metadata[name]["exec_data"]["runtime"]
+        name: cache.match_cache_file(env.doc2path(name)).data
         for name in env.collect_relations()
         if "exec_data" in metadata.get(name, {})
     }
+
+
+def cost(measured: dict[str, float]) -> list[str]:
+    """Return seconds, seconds of the reference work, and memory, as texts."""
+    seconds, reference = measured["execution_seconds"], measured["reference_seconds"]
+    return [f"{seconds:.0f}", f"{reference:.1f}", f"{measured['peak_bytes'] / 1e9:.1f}"]
 
 
 def scoreboards(executed: Path) -> Iterator[tuple[dict[str, Any], str]]:
@@ -91,18 +99,20 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         return nodes.reference("", text or app.env.titles[notebook].astext(), refuri=address)
 
     for place in list(doctree.findall(Place)):
-        times = executed_notebooks(app.env)
-        run_times: Rows = [[link(name), f"{seconds:.0f}"] for name, seconds in times.items()]
-        run_times.append(["All notebooks", f"{sum(times.values()):.0f}"])
+        notebooks = executed_notebooks(app.env)
+        costs: Rows = [[link(name), *cost(measured)] for name, measured in notebooks.items()]
+        total = sum(measured["execution_seconds"] for measured in notebooks.values())
+        costs.append(["All notebooks", f"{total:.0f}", "", ""])
         headlines: Rows = []
         boards: list[nodes.Node] = []
-        for name in times:
+        for name in notebooks:
             path = Path(app.outdir).parent / "jupyter_execute" / f"{name}.ipynb"
             for board, html in scoreboards(path):
                 headlines.append([link(name, board["name"]), *headline(board)])
                 boards.append(nodes.raw("", html, format="html"))
                 boards.append(nodes.paragraph("", "From ", link(name)))
-        content = [table("Run times of this build", ["Notebook", "Seconds"], run_times)]
+        head = ["Notebook", "Seconds", "Reference work (s)", "Memory (GB)"]
+        content = [table("What the notebooks cost in this build", head, costs)]
         if headlines:
             head = ["Task", "Method", "Result", "Gain"]
             content = [table("Headlines", head, headlines), *boards, *content]

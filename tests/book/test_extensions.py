@@ -9,7 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-EXTENSIONS = Path(__file__).resolve().parents[2] / "book" / "_ext"
+ROOT = Path(__file__).resolve().parents[2]
+EXTENSIONS = ROOT / "book" / "_ext"
 BOARD = {
     "columns": [{"name": "", "unit": "dB PSNR", "better": "higher"}],
     "headline": {"row": "U-Net", "value": 31.24, "baseline": "Gaussian", "difference": 4.31},
@@ -31,8 +32,33 @@ def write_notebook(book: Path, *, task: str) -> None:
     nbformat.write(nbformat.v4.new_notebook(cells=cells), book / "denoising.ipynb")
 
 
+RUN = """
+import sys
+sys.path += [{extensions!r}, {scripts!r}]
+import pytest
+from fresh_outputs import cache_folder, get_cache, unknown
+from nbval_to_cache import Recorder
+from pathlib import Path
+book = Path({book!r})
+cache = get_cache(cache_folder(book, book / "out"))
+missing = [str(path) for path in unknown(cache, sorted(book.glob("*.ipynb")))]
+options = ["-q", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env", *missing]
+sys.exit(pytest.main(options, plugins=[Recorder(cache, book)]) if missing else 0)
+"""
+
+
+def run_notebooks(book: Path) -> subprocess.CompletedProcess:
+    """Run what the cache of the book lacks through nbval."""
+    code = RUN.format(extensions=str(EXTENSIONS), scripts=str(ROOT / "scripts"), book=str(book))
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=book, capture_output=True, text=True, check=False
+    )
+
+
 def build(book: Path) -> str:
     """Build the book without tolerance for warnings, and return the page of results."""
+    run = run_notebooks(book)
+    assert run.returncode == 0, run.stdout + run.stderr
     command = [
         sys.executable,
         "-m",
@@ -98,6 +124,48 @@ def test_results_follow_the_notebooks_from_build_to_build(book: Path):
     (book / "denoising.ipynb").unlink()
     (book / "index.md").write_text("# Book\n\n```{toctree}\nresults\n```\n")
     assert "Nuclei" not in build(book)
+
+
+def test_a_notebook_that_fails_is_shown_and_not_kept(book: Path):
+    codes = [nbformat.v4.new_code_cell(code) for code in ("1 / 0", "open('runs2', 'w')")]
+    nbformat.write(nbformat.v4.new_notebook(cells=codes), book / "broken.ipynb")
+    for _ in range(2):
+        run = run_notebooks(book)
+        assert run.returncode == 1
+        assert "ZeroDivisionError" in run.stdout
+        assert "1 failed, 1 skipped" in run.stdout  # what follows a failure is not run
+    assert not (book / "runs2").exists()
+    (book / "broken.ipynb").unlink()
+
+
+def test_outputs_stay_in_their_order_and_the_cells_are_numbered(book: Path):
+    codes = ["print(1)\ndisplay(2)\nprint(3)\nprint(4)", "5"]
+    cells = [nbformat.v4.new_code_cell(code) for code in codes]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), book / "order.ipynb")
+    assert run_notebooks(book).returncode == 0
+    names = runpy.run_path(str(EXTENSIONS / "fresh_outputs.py"))
+    cache = names["get_cache"](names["cache_folder"](book, book / "out"))
+    record = cache.match_cache_file(str(book / "order.ipynb"))
+    kept = cache.get_cache_bundle(record.pk).nb.cells
+    (book / "order.ipynb").unlink()
+    assert [cell.execution_count for cell in kept] == [1, 2]
+    kinds = [output.output_type for output in kept[0].outputs]
+    assert kinds == ["stream", "display_data", "stream"]
+    assert kept[0].outputs[2].text == "3\n4\n"
+    assert kept[1].outputs[0].execution_count == 2
+    assert {"execution_seconds", "reference_seconds", "peak_bytes"} == record.data.keys()
+    assert record.data["peak_bytes"] > 1e7
+
+
+def test_a_build_runs_no_notebook_itself(book: Path):
+    cells = [nbformat.v4.new_markdown_cell("# New"), nbformat.v4.new_code_cell("open('ran', 'w')")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), book / "new.ipynb")
+    command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", book, book / "out" / "html"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    (book / "new.ipynb").unlink()
+    assert run.returncode != 0
+    assert "Expected outputs of every notebook, got none: new. Run make book." in run.stderr
+    assert not (book / "ran").exists()
 
 
 def test_a_change_of_the_package_or_its_pins_names_another_cache(tmp_path: Path):

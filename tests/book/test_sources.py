@@ -2,6 +2,7 @@
 
 import json
 import re
+import statistics
 import subprocess
 import sys
 import tomllib
@@ -80,6 +81,46 @@ def test_the_notebook_installs_the_package_on_colab_alone(path: Path):
     first = next("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     assert "google.colab" in first
     assert f"%pip install -q {PROJECT['name']}" in first
+
+
+HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
+MOST_LINES = {"visible": 12, "hidden": 20, "imports": 8}
+MOST_MEDIAN, MOST_DEFS = 6, 2
+
+
+def code_cells(path: Path) -> tuple[list[str], list[str], list[str]]:
+    """Return the code cells that show, those that hide, and those that only import."""
+    visible, hidden, imports = [], [], []
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        source = "\n".join(line for line in "".join(cell["source"]).splitlines() if line.strip())
+        if HIDDEN & set(cell["metadata"].get("tags", [])):
+            hidden.append(source)
+        elif re.match(r"(import|from) ", source) and "google.colab" not in source:
+            imports.append(source)
+        else:
+            visible.append(source)
+    return visible, hidden, imports
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_cells_of_the_notebook_can_be_read_at_a_glance(path: Path):
+    visible, hidden, imports = code_cells(path)
+    kinds = {"visible": visible, "hidden": hidden, "imports": imports}
+    faults = [
+        f"{kind}, {len(cell.splitlines())} lines of {MOST_LINES[kind]}: {cell.splitlines()[0]}"
+        for kind, cells in kinds.items()
+        for cell in cells
+        if len(cell.splitlines()) > MOST_LINES[kind]
+    ]
+    median = statistics.median(len(cell.splitlines()) for cell in visible)
+    if median > MOST_MEDIAN:
+        faults.append(f"visible, median of {median} lines, not of {MOST_MEDIAN}")
+    defs = sum(len(re.findall(r"^ *(?:def|class) ", cell, re.MULTILINE)) for cell in visible)
+    if defs > MOST_DEFS:
+        faults.append(f"visible, {defs} definitions, not {MOST_DEFS}")
+    assert not faults, "\n".join(faults)
 
 
 VERBATIM = ROOT.parent / "shared" / "tools" / "verbatim.py"

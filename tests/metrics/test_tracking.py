@@ -17,6 +17,8 @@ from aimicro.track import link
 PARTS = [name for name in TrackingScores._fields if not name.endswith(("_cells", "_links"))]
 PARTS.remove("aogm")
 
+pytest.importorskip("traccuracy", reason="needs the extra tracking")
+
 
 def film(*frames: str) -> np.ndarray:
     """Frames of one row, a character a pixel, three pixels wide: film("a.b", "a.b")."""

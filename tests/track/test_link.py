@@ -9,6 +9,8 @@ from aimicro.metrics import score_points, score_tracking
 from aimicro.simulate.movies import Movie, Track, dividing_cells
 from aimicro.track import link, link_points
 
+pytest.importorskip("traccuracy", reason="needs the extra tracking")
+
 
 def film(*frames: str) -> np.ndarray:
     """Frames of one row, a character a pixel: film("a.b", "a.b")."""

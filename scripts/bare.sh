@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Print the folder of a bare environment: this package as it would be published, what it depends on,
+# traccuracy, and a kernel, called "bare". It is kept in _build, and made anew with other pins.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python=$PWD/.venv/bin/python
+
+# The wheel is built from a copy that nothing old lies in.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cp -r pyproject.toml README.md LICENSE src "$work"
+rm -rf "$work"/src/*.egg-info
+"$python" -m build --wheel --no-isolation --outdir "$work/dist" "$work" >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
+
+key=$({ cat requirements.txt pyproject.toml; "$python" --version; } | sha256sum | cut -c1-12)
+folder=$PWD/_build/bare-$key
+pip=("$folder/bin/python" -m pip --disable-pip-version-check --quiet install)
+if [ -e "$folder/complete" ]; then
+  "${pip[@]}" --no-deps --force-reinstall "$work"/dist/*.whl >&2
+else
+  echo "Making an environment with the package and its dependencies only" >&2
+  rm -rf _build/bare-*
+  "$python" -m venv "$folder"
+  # The pins as constraints: an unpinned torch would bring gigabytes of CUDA.
+  "${pip[@]}" --constraint requirements.txt "$(echo "$work"/dist/*.whl)[tracking]" ipykernel >&2
+  "$folder/bin/python" -m ipykernel install --prefix "$folder" --name bare >/dev/null 2>&1
+  touch "$folder/complete"
+fi
+echo "$folder"

@@ -1,0 +1,132 @@
+"""Run notebooks through nbval, each once, alone in an empty folder.
+
+    run_notebooks.py book           those whose outputs the book's cache lacks; they are kept there
+    run_notebooks.py without-data   those that use real data, without data and network
+    run_notebooks.py torch-free     those that need no torch, in the Python that runs this
+
+The first two use the environment of scripts/bare.sh: the package as it would be published and what
+it depends on, nothing else. Notebooks that need torch are known by what they import or call.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+WORK = ROOT / "_build" / "notebooks"
+SECONDS_A_CELL = 300  # a cell that takes longer hangs
+IMPORTED = r"from aimicro import (?:\([^)]*|[^(\n]*)\b({rooms})\b|aimicro\.({rooms})\b"
+REAL_DATA = re.compile(IMPORTED.format(rooms="data"))
+TORCH = re.compile(
+    r"\bimport torch\b|\bfrom torch\b|!aimicro (train|apply)\b|"
+    + IMPORTED.format(rooms="models|train|predict|export")
+)
+
+
+def code(path: Path) -> str:
+    """Return the code of a notebook."""
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+
+
+def bare_environment() -> str:
+    """Return the name of the bare environment's kernel, after making both known to this process."""
+    made = subprocess.run([ROOT / "scripts" / "bare.sh"], check=True, stdout=subprocess.PIPE)
+    folder = Path(made.stdout.decode().strip())
+    os.environ["PATH"] = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"  # has !aimicro
+    os.environ["JUPYTER_PATH"] = str(folder / "share" / "jupyter")
+    os.environ.pop("PYTHONPATH", None)
+    return "bare"
+
+
+def quiet_kernels(settings: Path) -> None:
+    """Spare each kernel two warnings.
+
+    One is of traffic, all on this machine, that is not encrypted. In the other tqdm, imported by
+    pooch, misses widgets for its bars.
+    """
+    profile = settings / "profile_default"
+    profile.mkdir(parents=True, exist_ok=True)
+    profile.joinpath("ipython_kernel_config.py").write_text(
+        "get_config().IPKernelApp.log_level = 40\n"
+    )
+    os.environ["IPYTHONDIR"] = str(settings)
+    os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"
+
+
+def go_offline(empty: Path) -> None:
+    """Take data, network and every cache away from what is started from here."""
+    os.environ.pop("AIMICRO_DATA_DIR", None)
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        os.environ[name] = "http://127.0.0.1:9"  # nobody listens there
+    for name in ("XDG_CACHE_HOME", "MPLCONFIGDIR"):
+        os.environ[name] = str(empty / name)
+
+
+def run(notebooks: list[Path], *, kernel: str | None, report: Path | None, plugins: list) -> int:
+    """Run notebooks, each in a folder of its own that must stay empty; return an exit status."""
+    shutil.rmtree(WORK, ignore_errors=True)
+    for path in notebooks:
+        (WORK / path.stem).mkdir(parents=True)
+        shutil.copy(path, WORK / path.stem)
+    which = f"--nbval-kernel-name={kernel}" if kernel else "--nbval-current-env"
+    options = ["-q", "--nbval-lax", which, f"--nbval-cell-timeout={SECONDS_A_CELL}"]
+    options += [f"--junitxml={report}"] if report else []
+    status = pytest.main([*options, f"--rootdir={ROOT}", str(WORK)], plugins=plugins)
+    left = [str(f.relative_to(WORK)) for f in WORK.rglob("*") if f.is_file()]
+    left = [name for name in left if not name.endswith(".ipynb")]
+    if left:
+        print(f"Expected notebooks that write into temporary folders alone, got {left}.")
+    return int(status) or bool(left)
+
+
+def run_for_book(report: Path | None) -> int:
+    """Run what the cache of the book lacks, and keep the outputs there."""
+    sys.path.append(str(ROOT / "book" / "_ext"))
+    from fresh_outputs import open_cache, unknown  # the book's environment alone has them
+    from nbval_to_cache import Recorder
+
+    cache = open_cache(ROOT)
+    everything = sorted(NOTEBOOKS.glob("*.ipynb"))
+    missing = unknown(cache, everything)
+    print(f"{len(missing)} notebooks to run; the outputs of {len(everything) - len(missing)} hold.")
+    if not missing:
+        return 0
+    return run(
+        missing, kernel=bare_environment(), report=report, plugins=[Recorder(cache, NOTEBOOKS)]
+    )
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("which", choices=["book", "without-data", "torch-free"])
+    parser.add_argument("--report", type=Path, help="file for a JUnit report")
+    chosen = parser.parse_args()
+    os.chdir(ROOT)
+    quiet_kernels(ROOT / "_build" / "ipython")
+    if chosen.which == "book":
+        return run_for_book(chosen.report)
+    everything = sorted(NOTEBOOKS.glob("*.ipynb"))
+    if chosen.which == "without-data":
+        notebooks = [path for path in everything if REAL_DATA.search(code(path))]
+        kernel = bare_environment()
+        go_offline(ROOT / "_build" / "empty")
+    else:
+        notebooks = [path for path in everything if not TORCH.search(code(path))]
+        kernel = None
+        left_out = [path.stem for path in everything if path not in notebooks]
+        print(f"Left out, since they need torch: {', '.join(left_out) or 'none'}.")
+    return run(notebooks, kernel=kernel, report=chosen.report, plugins=[])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
