@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aimicro.simulate._cell_life import Cells, Life, age, divide, draw, move, settle
-from aimicro.simulate.specimens._drawing import spacing_um, whole_number
+from aimicro.simulate.specimens.drawing import spacing_um, whole_number
 
 
 class Track(NamedTuple):

@@ -8,7 +8,8 @@ import pytest
 from scipy.ndimage import binary_dilation, grey_dilation
 from skimage.measure import label, regionprops
 
-from aimicro.simulate.specimens.cells import MAX_DENSITY, cells, nuclei
+from aimicro.simulate.specimens.cells import MAX_DENSITY, cells
+from aimicro.simulate.specimens.nuclei import nuclei
 
 FIELDS = {
     2: {"shape": (192, 192), "pixel_size_um": 0.4},

@@ -11,7 +11,7 @@ from scipy.spatial.distance import pdist
 from skimage.measure import label, regionprops
 
 from aimicro.simulate import beads, filaments, nuclei
-from aimicro.simulate.specimens._drawing import deposit, worm_like_chains
+from aimicro.simulate.specimens.drawing import deposit, worm_like_chains
 
 
 def image_of(specimen):

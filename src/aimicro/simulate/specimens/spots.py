@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from aimicro.simulate.specimens._drawing import (
+from aimicro.simulate.specimens.drawing import (
     as_field,
     deposit,
     require_positive,

@@ -8,11 +8,16 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull, cKDTree
 from skimage.measure import label
 
-from aimicro.simulate.specimens._drawing import jittered_lattice, smooth_noise
-from aimicro.simulate.specimens._network import choose_links
-from aimicro.simulate.specimens._tubes import block_mean, coverage, finer, tube_depth
-from aimicro.simulate.specimens._voronoi import shell, to_faces
-from aimicro.simulate.specimens.organelles import membranes, mitochondria
+from aimicro.simulate.specimens.drawing import (
+    block_mean,
+    coverage,
+    jittered_lattice,
+    smooth_noise,
+    tube_depth,
+    upsampling,
+)
+from aimicro.simulate.specimens.membranes import membranes, shell, to_faces
+from aimicro.simulate.specimens.mitochondria import choose_links, mitochondria
 
 STACK = {"shape": (16, 96, 96), "pixel_size_um": (0.25, 0.1, 0.1)}
 PLANE = {"shape": (192, 192), "pixel_size_um": 0.1}
@@ -42,7 +47,7 @@ class TestTubes:
     @pytest.mark.parametrize("offset", [0.0, 0.13, 0.37])
     def test_light_is_the_volume_whatever_the_pixels_and_wherever_it_lies(self, spacing, offset):
         spacing = np.array(spacing)
-        factors = finer(spacing, 0.2)
+        factors = upsampling(spacing, 0.2)
         fine = spacing / factors
         shape = np.ceil(np.array([3.0, 3.0, 8.0]) / spacing).astype(int)
         start = np.array([[1.5, 1.5, 2.0]]) + offset * spacing

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from aimicro.simulate.specimens._drawing import (
+from aimicro.simulate.specimens.drawing import (
     FWHM_PER_SIGMA,
     deposit,
     require_positive,
