@@ -1,10 +1,14 @@
 """What all specimens are drawn with: curved lines, points between pixels, tubes, and checks."""
 
+import math
 from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+
+from aimicro import checks
+from aimicro.simulate import _limits
 
 FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))  # of a Gaussian
 
@@ -67,34 +71,21 @@ def to_peak_1(image: NDArray[np.floating]) -> NDArray[np.float32]:
 
 def spacing_um(shape: Sequence[int], pixel_size_um: float | Sequence[float]) -> NDArray[np.float64]:
     """Check shape and pixel size, and return one pixel size for each axis."""
-    if len(shape) not in (2, 3) or min(shape) < 1:
-        raise ValueError(
-            f"Expected a shape (Y, X) or (Z, Y, X) of at least one pixel each, got {tuple(shape)}. "
-            f"Give two or three positive whole numbers."
-        )
-    spacing = np.atleast_1d(np.asarray(pixel_size_um, dtype=float))
-    if spacing.shape not in ((1,), (len(shape),)) or not np.all(
-        (spacing > 0) & np.isfinite(spacing)
-    ):
-        raise ValueError(
-            f"Expected one positive pixel size in µm, or one for each of {len(shape)} axes, "
-            f"got {pixel_size_um}. Give them in the order of the shape."
-        )
-    return np.broadcast_to(spacing, len(shape))
+    sides = _limits.voxels(shape)
+    spacing = np.array(_limits.voxel("pixel_size_um", pixel_size_um, len(sides)))
+    _limits.memory(f"an image of shape {sides}", math.prod(sides), 40)
+    return spacing
 
 
 def whole_number(n: int) -> int:
     """Check a number of objects."""
-    if n != int(n) or n < 1:
-        raise ValueError(f"Expected a whole number n of at least 1, got {n}. Ask for one or more.")
-    return int(n)
+    return checks.whole("n", n, low=1)
 
 
 def require_positive(**lengths_um: float) -> None:
     """Check lengths."""
     for name, value in lengths_um.items():
-        if not (value > 0 and np.isfinite(value)):
-            raise ValueError(f"Expected {name} above 0, got {value}. Give a length in micrometres.")
+        checks.number(name, value, above=0, unit="µm", hint="Give a length in micrometres.")
 
 
 def smooth_noise(

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from aimicro.simulate import _limits
 from aimicro.simulate.specimens.drawing import (
     as_field,
     jittered_lattice,
@@ -119,6 +120,8 @@ def _tiling(
     around = np.full(ndim, 1.5 * cell_um)
     if height_um is not None:
         around[0] = cell_um / 2 - extent[0] / 2
+    count = np.prod(np.maximum((extent + 2 * around) / cell_um, 1))
+    _limits.memory(f"cells of {cell_um:g} µm", count, 4_000)
     seeds = jittered_lattice(extent + 2 * around, cell_um, 0.28, rng) - around
     if height_um is not None:
         seeds[:, 0] = extent[0] / 2

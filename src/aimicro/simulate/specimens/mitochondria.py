@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
+from aimicro.simulate import _limits
 from aimicro.simulate.specimens.drawing import (
     as_field,
     block_mean,
@@ -120,6 +121,8 @@ def mitochondria(
     rng = np.random.default_rng(rng)
 
     room = _cytoplasm(within, shape, spacing, diameter_um, rng)
+    count = np.prod(np.maximum(spacing * shape / mesh_um, 1))
+    _limits.memory(f"mitochondria {mesh_um:g} µm apart", count, 20_000)
     nodes = jittered_lattice(spacing * shape, mesh_um, 0.5, rng) - spacing / 2
     nodes = nodes[room.holds(nodes)]
     if not len(nodes):
@@ -148,6 +151,7 @@ def _draw_tubes(
 ) -> NDArray[np.float32]:
     """Return how much of each pixel the tubes fill, or the walls around them."""
     factors = upsampling(spacing, diameter_um / 2)
+    _limits.memory("tubes drawn on finer pixels", np.prod(factors) * np.prod(shape), 16)
     fine = spacing / factors
     to_first_fine_pixel = (spacing - fine) / 2
     depth = tube_depth(
