@@ -114,6 +114,13 @@ def test_task_writes_pairs(task: str, tmp_path: Path) -> None:
     assert len(np.unique(truth.data)) > 2
 
 
+def test_pairs_in_2d(tmp_path: Path) -> None:
+    arguments = ["--task", "denoise", "-n", "3", "-o", str(tmp_path), "--shape", "64,96"]
+    assert main(["simulate", *arguments]) == 0
+    raw = read_tiff(tmp_path / "train/raw/denoise_0000.tif")
+    assert (raw.axes, raw.data.shape) == ("YX", (64, 96))
+
+
 def test_movie_comes_with_labels_and_a_lineage_that_fits_them(tmp_path: Path) -> None:
     arguments = ["--task", "track", "-n", "3", "-o", str(tmp_path), "--shape", "12,96,96"]
     assert main(["simulate", *arguments]) == 0
@@ -241,7 +248,7 @@ def test_the_microscope_of_a_pair_can_be_built_again_from_its_record(tmp_path: P
         (["-n", "3", "--photons", "-1"], "Expected photons above 0, got -1"),
         (["-n", "3", "--split", "0.5,0.1,0.1"], "add up to 1, got 0.5,0.1,0.1"),
         (["-n", "3", "--split", "0,0.5,0.5"], "leave a pair to train on"),
-        (["-n", "3", "--shape", "64,64"], r"Expected a shape of 3 numbers"),
+        (["-n", "3", "--shape", "64"], "Expected a shape (Z, Y, X) or (Y, X)"),
         (["-n", "3", "--shape", "4,64,sixty"], "expected whole numbers like 16,128,128"),
         (["-n", "3", "--voxel-size", "0,0.1,0.1"], "voxel"),
         (["-n", "many"], "invalid int value: 'many'"),

@@ -50,8 +50,18 @@ def add_to(commands: Any) -> None:
     add("-o", "--output-dir", type=Path, required=True, metavar="DIR", help="folder for the pairs")
     add("--structure", help="what to draw: " + "; ".join(
         f"{name}: {', '.join(task.structures)}" for name, task in TASKS.items()))  # fmt: skip
-    add("--shape", type=_whole_numbers, metavar="Z,Y,X", help="voxels of a volume (T,Y,X: track)")
-    add("--voxel-size", type=_numbers, metavar="Z,Y,X", help="size of a voxel in µm (Y,X: track)")
+    add(
+        "--shape",
+        type=_whole_numbers,
+        metavar="Z,Y,X",
+        help="voxels of a volume, or Y,X (T,Y,X: track)",
+    )
+    add(
+        "--voxel-size",
+        type=_numbers,
+        metavar="Z,Y,X",
+        help="size of a voxel in µm (Y,X: images in 2D, track)",
+    )
     add("--photons", type=float, help="in the brightest voxel of the raw image, on average")
     add("--split", type=_numbers, default=(0.7, 0.15, 0.15), metavar="TRAIN,VAL,TEST",
         help="fractions of the pairs, at least one pair each (default: 0.7,0.15,0.15)")  # fmt: skip
@@ -191,9 +201,12 @@ def _save(paths: Sequence[Path], pair: Pair) -> None:
 
 def _save_preview(path: Path, pair: Pair) -> None:
     """Draw raw and truth side by side: the brightest of all planes, or the first frame."""
-    flat = [image[0] if pair.axes[0] == "T" else image.max(axis=0)
-            for image in (pair.raw, pair.truth)]  # fmt: skip
-    grey = [_grey(image) for image in flat]
+    images = (pair.raw, pair.truth)
+    if pair.axes == "ZYX":
+        images = (pair.raw.max(axis=0), pair.truth.max(axis=0))
+    elif pair.axes == "TYX":
+        images = (pair.raw[0], pair.truth[0])
+    grey = [_grey(image) for image in images]
     gap = np.full((grey[0].shape[0], 4), 255, np.uint8)
     with replacing(path) as file:
         Image.fromarray(np.hstack([grey[0], gap, grey[1]])).save(file, format="png")
