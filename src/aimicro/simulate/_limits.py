@@ -41,13 +41,13 @@ def voxel(
 
 def voxels(shape: Sequence[int]) -> tuple[int, ...]:
     """Return the shape of a 2D or 3D image as whole numbers."""
-    sides = tuple(shape)
-    if len(sides) not in (2, 3):
+    sides = tuple(checks.whole("each side of the shape", side, low=0) for side in shape)
+    if len(sides) not in (2, 3) or min(sides) < 1:
         raise ValueError(
             f"Expected a shape (Z, Y, X) or (Y, X) of at least one voxel each, got {sides}. "
             f"Take one channel and one time point at a time."
         )
-    return tuple(checks.whole("each side of the shape", side, low=1) for side in sides)
+    return sides
 
 
 def memory(what: str, numbers: float | np.number[Any], bytes_each: float = 8) -> None:

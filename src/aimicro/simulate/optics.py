@@ -10,6 +10,7 @@ from scipy import fft
 from scipy.special import j1
 from threadpoolctl import threadpool_limits
 
+from aimicro import checks
 from aimicro.simulate import _limits
 from aimicro.simulate.pupil import Pupil
 
@@ -381,16 +382,10 @@ def blur(specimen: ArrayLike, psf: ArrayLike) -> NDArray[np.float32]:
 
 def _check_optics(na: float, wavelength_um: float, pixel_size_um: float) -> None:
     """Check the three numbers of an objective and its camera."""
-    if not 0 < na <= 1.7:
-        raise ValueError(
-            f"Expected a numerical aperture above 0 and up to 1.7, got {na}. "
-            f"Read it off the objective, where it stands after the magnification."
-        )
-    if not 0.1 <= wavelength_um <= 10:
-        raise ValueError(
-            f"Expected wavelength_um between 0.1 and 10 µm, got {wavelength_um}. "
-            f"Divide nanometres by 1000."
-        )
+    hint = "Read it off the objective, where it stands after the magnification."
+    checks.number("numerical aperture na", na, above=0, high=1.7, hint=hint)
+    checks.number("wavelength_um", wavelength_um, low=0.1, high=10, unit="µm",
+                  hint="Divide nanometres by 1000.")  # fmt: skip
     _limits.voxel("pixel_size_um", pixel_size_um, 2)
     _warn_above(wavelength_um / (4 * na), "pixels of at most λ/(4 NA)", pixel_size_um)
 

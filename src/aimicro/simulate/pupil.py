@@ -97,14 +97,14 @@ class Pupil:
         n = checks.number("refractive_index", self.refractive_index, low=1, high=2,
                           hint="Air has 1, water 1.33, oil 1.518.")  # fmt: skip
         hint = "It lies below the refractive index: take the objective's own immersion."
-        checks.number("na", self.na, above=0, below=n, hint=hint)
+        checks.number("numerical aperture na", self.na, above=0, below=n, hint=hint)
         checks.number("wavelength_um", self.wavelength_um, low=0.1, high=10, unit="µm",
                       hint="Divide nanometres by 1000.")  # fmt: skip
         if self.sample_index is not None:
             hint = "Water has 1.33; leave it out if the specimen matches the immersion medium."
             checks.number("sample_index", self.sample_index, low=1, high=2, hint=hint)
         hint = "Count from the coverslip into the specimen."
-        checks.number("depth_um", self.depth_um, low=0, unit="µm", hint=hint)
+        checks.number("depth_um", self.depth_um, low=0, hint=hint)
         object.__setattr__(self, "aberrations", dict(self.aberrations))  # the caller's may change
         wavefront(self.aberrations, 0, 0, index=self.index)  # unknown modes and NaN end here
 

@@ -174,9 +174,9 @@ class TestMitochondria:
             ({"stain": "cristae"}, "'matrix' or 'outer membrane', got 'cristae'"),
             ({"within": np.ones((3, 3), bool)}, r"within of the shape \(64, 64\), got \(3, 3\)"),
             ({"within": np.zeros((64, 64), bool)}, "found none"),
-            ({"diameter_um": 0}, "diameter_um above 0, got 0"),
-            ({"mesh_um": -1}, "mesh_um above 0, got -1"),
-            ({"pixel_size_um": 0}, "one positive pixel size"),
+            ({"diameter_um": 0}, "diameter_um above 0 µm, got 0"),
+            ({"mesh_um": -1}, "mesh_um above 0 µm, got -1"),
+            ({"pixel_size_um": 0}, "Expected pixel_size_um"),
             ({"shape": (64,)}, "Expected a shape"),
         ],
     )
@@ -291,13 +291,13 @@ class TestMembranes:
     @pytest.mark.parametrize(
         ("setting", "message"),
         [
-            ({"cell_um": 0}, "cell_um above 0, got 0"),
+            ({"cell_um": 0}, "cell_um above 0 µm, got 0"),
             ({"thickness_um": np.nan}, "thickness_um above 0"),
             ({"waviness": 0.2}, r"waviness from 0 \(flat faces\) to 0.1 of cell_um, got 0.2"),
             ({"height_um": 5}, r"no height_um for the 2D shape \(64, 64\), got 5"),
-            ({"shape": (8, 64, 64), "height_um": -1}, "height_um above 0, got -1"),
+            ({"shape": (8, 64, 64), "height_um": -1}, "height_um above 0 µm, got -1"),
             ({"cell_um": 2000}, "Expected a membrane in the field of 12.8 × 12.8 µm, got none"),
-            ({"pixel_size_um": (0.1,) * 3}, "one positive pixel size"),
+            ({"pixel_size_um": (0.1,) * 3}, "Expected pixel_size_um"),
             ({"shape": (0, 64)}, "Expected a shape"),
         ],
     )
