@@ -135,9 +135,9 @@ class TestAiryPsf:
     @pytest.mark.parametrize(
         ("changed", "message"),
         [
-            ({"na": 0}, "numerical aperture above 0 and up to 1.7, got 0"),
-            ({"na": 1.8}, "numerical aperture above 0 and up to 1.7, got 1.8"),
-            ({"na": np.nan}, "numerical aperture above 0 and up to 1.7, got nan"),
+            ({"na": 0}, "numerical aperture na above 0 to 1.7, got 0"),
+            ({"na": 1.8}, "numerical aperture na above 0 to 1.7, got 1.8"),
+            ({"na": np.nan}, "numerical aperture na above 0 to 1.7, got nan"),
             ({"wavelength_um": 520}, "from 0.1 to 10 µm, got 520. Divide nanometres by 1000"),
             ({"pixel_size_um": 0}, "pixel_size_um above 0 µm, got 0"),
             ({"pixel_size_um": np.inf}, "pixel_size_um above 0 µm, got inf"),

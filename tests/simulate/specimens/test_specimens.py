@@ -326,5 +326,5 @@ def test_nanometres_and_what_memory_cannot_hold_are_refused_before_the_work(spec
 
 
 def test_a_field_for_too_many_filaments_is_refused_before_the_work():
-    with pytest.raises(ValueError, match="filaments in a field .* of memory"):
+    with pytest.raises(ValueError, match=r"filaments in a field .* of memory"):
         filaments((4000, 4000), pixel_size_um=5.0, rng=0)
