@@ -114,6 +114,13 @@ def test_task_writes_pairs(task: str, tmp_path: Path) -> None:
     assert len(np.unique(truth.data)) > 2
 
 
+def test_pairs_in_2d(tmp_path: Path) -> None:
+    arguments = ["--task", "denoise", "-n", "3", "-o", str(tmp_path), "--shape", "64,96"]
+    assert main(["simulate", *arguments]) == 0
+    raw = read_tiff(tmp_path / "train/raw/denoise_0000.tif")
+    assert (raw.axes, raw.data.shape) == ("YX", (64, 96))
+
+
 def test_movie_comes_with_labels_and_a_lineage_that_fits_them(tmp_path: Path) -> None:
     arguments = ["--task", "track", "-n", "3", "-o", str(tmp_path), "--shape", "12,96,96"]
     assert main(["simulate", *arguments]) == 0
@@ -153,6 +160,53 @@ class TestExistingFiles:
         assert main(["simulate", *arguments]) == 2
         assert mine.read_bytes() == b"mine"
 
+    @pytest.mark.parametrize("name", ["../thesis.txt", "ABSOLUTE", "notes.txt", "train/raw/x.tif",
+        "train/raw/../../../thesis.txt", "train/link/denoise_0000.tif"])  # fmt: skip
+    def test_overwrite_removes_nothing_that_a_run_has_not_written(
+        self, name: str, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "set"
+        (folder / "train" / "raw").mkdir(parents=True)
+        (tmp_path / "thesis.txt").write_text("years")
+        name = name.replace("ABSOLUTE", str(tmp_path / "thesis.txt"))
+        record = {"aimicro": "0.1.0", "task": "denoise", "pairs": [{"files": [name]}]}
+        (folder / "simulation.json").write_text(json.dumps(record))
+        self.refuses_and_keeps(folder)
+        assert (tmp_path / "thesis.txt").read_text() == "years"
+
+    @pytest.mark.parametrize(
+        "text", ["{", "[]", "7", '{"pairs": []}', '{"aimicro": "1", "task": [], "pairs": 3}',
+                 '{"aimicro": "1", "task": "denoise", "pairs": [{"files": [3]}]}']
+    )  # fmt: skip
+    def test_overwrite_refuses_a_record_that_is_not_ours(self, text: str, tmp_path: Path) -> None:
+        (tmp_path / "simulation.json").write_text(text)
+        self.refuses_and_keeps(tmp_path)
+
+    def test_overwrite_follows_no_link_out_of_the_folder(self, tmp_path: Path) -> None:
+        mine = tmp_path / "elsewhere" / "denoise_0000.tif"
+        mine.parent.mkdir()
+        mine.write_bytes(b"mine")
+        folder = tmp_path / "set"
+        (folder / "train").mkdir(parents=True)
+        (folder / "train" / "raw").symlink_to(mine.parent, target_is_directory=True)
+        names = ["train/raw/denoise_0000.tif"]
+        record = {"aimicro": "0.1.0", "task": "denoise", "pairs": [{"files": names}]}
+        (folder / "simulation.json").write_text(json.dumps(record))
+        self.refuses_and_keeps(folder)
+        assert mine.read_bytes() == b"mine"
+
+    def test_a_picture_of_the_same_name_is_kept(self, tmp_path: Path) -> None:
+        (tmp_path / "preview.png").write_bytes(b"mine")
+        self.refuses_and_keeps(tmp_path)
+        assert (tmp_path / "preview.png").read_bytes() == b"mine"
+
+    @staticmethod
+    def refuses_and_keeps(folder: Path) -> None:
+        before = sorted(folder.rglob("*"))
+        arguments = ["--task", "denoise", "-n", "3", "-o", str(folder), *SMALL, "--overwrite"]
+        assert main(["simulate", *arguments]) == 2
+        assert sorted(folder.rglob("*")) == before
+
     def test_run_that_was_killed_can_be_replaced(self, tmp_path: Path) -> None:
         arguments = ["--task", "denoise", "-o", str(tmp_path / "set"), *SMALL]
         command = [sys.executable, "-m", "aimicro", "simulate", *arguments, "-n", "999"]
@@ -186,12 +240,15 @@ def test_the_microscope_of_a_pair_can_be_built_again_from_its_record(tmp_path: P
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-n", "2"], "Expected -n of at least 3"),
+        (["-n", "2"], "Expected -n of 3 or more, got 2"),
+        (["-n", "3", "--seed", "-1"], "Expected --seed of 0 or more, got -1"),
+        (["-n", "3", "--voxel-size", "200,80,80"], "Divide nanometres by 1000"),
+        (["-n", "3", "--shape", "4,90000,90000"], "GB of memory"),
         (["-n", "3", "--structure", "filament"], "Did you mean filaments?"),
         (["-n", "3", "--photons", "-1"], "Expected photons above 0, got -1"),
         (["-n", "3", "--split", "0.5,0.1,0.1"], "add up to 1, got 0.5,0.1,0.1"),
         (["-n", "3", "--split", "0,0.5,0.5"], "leave a pair to train on"),
-        (["-n", "3", "--shape", "64,64"], r"Expected a shape of 3 numbers"),
+        (["-n", "3", "--shape", "64"], "Expected a shape (Z, Y, X) or (Y, X)"),
         (["-n", "3", "--shape", "4,64,sixty"], "expected whole numbers like 16,128,128"),
         (["-n", "3", "--voxel-size", "0,0.1,0.1"], "voxel"),
         (["-n", "many"], "invalid int value: 'many'"),

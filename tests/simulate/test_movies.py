@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import center_of_mass
 
+from aimicro.simulate.culture import CellParameters, Culture
 from aimicro.simulate.movies import Division, Movie, Track, bleaching, dividing_cells
 
 # Crowded, fast cells that divide often, seen at long intervals: all that can go wrong, will.
@@ -330,20 +331,20 @@ class TestBadInput:
             ({"frames": 0}, "whole number of frames from 1 up, got 0"),
             ({"frames": 2.5}, "whole number of frames from 1 up, got 2.5"),
             ({"shape": (64,)}, "Expected a shape"),
-            ({"pixel_size_um": 0}, "positive pixel size in µm"),
-            ({"n": 0}, "whole number n of at least 1, got 0"),
+            ({"pixel_size_um": 0}, "pixel_size_um above 0 µm"),
+            ({"n": 0}, "n of 1 or more, got 0"),
             ({"n": 300}, "room for n=300 cells of radius 5 µm in a field of 32 × 32 µm"),
             ({"radius_um": 0.9}, "radius_um of at least two pixels, 1 µm, got 0.9"),
             ({"radius_um": -1}, "radius_um above 0, got -1"),
             ({"frame_interval_s": 0}, "frame_interval_s above 0, got 0"),
-            ({"speed_um_per_min": -1}, "speed_um_per_min from 0 up, got -1"),
-            ({"speed_um_per_min": np.nan}, "speed_um_per_min from 0 up, got nan"),
+            ({"speed_um_per_min": -1}, "speed_um_per_min of 0 or more, got -1"),
+            ({"speed_um_per_min": np.nan}, "speed_um_per_min of 0 or more, got nan"),
             ({"persistence_min": np.inf}, "persistence_min above 0, got inf"),
             ({"mitosis_min": 0}, "mitosis_min above 0, got 0"),
             ({"division_time_min": 0}, "division_time_min above 0, got 0"),
             ({"division_time_min": np.nan}, "division_time_min above 0, got nan"),
             ({"division_time_min": 100}, "division_time_min of at least 120, four times"),
-            ({"flash_rate_per_cell_hour": -0.1}, "flash_rate_per_cell_hour from 0 up"),
+            ({"flash_rate_per_cell_hour": -0.1}, "flash_rate_per_cell_hour of 0 or more"),
             ({"flash_decay_min": 0}, "flash_decay_min above 0, got 0"),
             ({"half_life_frames": 0}, "half_life_frames above 0, got 0"),
             ({"half_life_frames": np.nan}, "half_life_frames above 0, got nan"),
@@ -353,3 +354,36 @@ class TestBadInput:
         asked = {"frames": 2, "shape": (64, 64), "n": 2, "rng": 0} | asked
         with pytest.raises(ValueError, match=message):
             dividing_cells(asked.pop("frames"), asked.pop("shape"), **asked)
+
+
+class TestCulture:
+    def test_a_movie_is_a_culture_that_is_exposed_every_frame(self):
+        movie = dividing_cells(4, (64, 64), n=3, half_life_frames=2, rng=5)
+        culture = Culture((64, 64), CellParameters(), n=3, half_life_exposures=2, rng=5)
+        for frame in range(4):
+            if frame:
+                culture.advance(5)
+            image, ids = culture.draw()
+            culture.expose()
+            np.testing.assert_array_equal(image, movie.images[frame])
+            np.testing.assert_array_equal(ids > 0, movie.labels[frame] > 0)
+
+    def test_light_bleaches_and_time_does_not(self):
+        culture = Culture((64, 64), CellParameters(), n=3, half_life_exposures=4, rng=0)
+        before, _ = culture.draw()
+        culture.expose(dose=4)
+        after, _ = culture.draw()
+        np.testing.assert_allclose(after, before / 2, rtol=1e-6)
+        culture.advance(60)
+        assert culture.shining == 0.5
+
+    def test_a_part_of_the_field(self):
+        culture = Culture((64, 64), CellParameters(), n=3, rng=0)
+        part = (slice(10, 30), slice(20, 60))
+        for whole, cut in zip(culture.draw(), culture.draw(part), strict=True):
+            np.testing.assert_array_equal(whole[part], cut)
+
+    def test_no_division_may_pass_unseen(self):
+        culture = Culture((64, 64), CellParameters(), n=3, rng=0)
+        with pytest.raises(ValueError, match="division_time_min of at least 800"):
+            culture.advance(200)

@@ -90,15 +90,26 @@ def test_structures_differ():
 @pytest.mark.parametrize(
     ("task", "options", "message"),
     [
-        ("denoising", {}, "Expected a task .* got 'denoising'. Did you mean denoise"),
-        ("segment", {"structure": "rond"}, "a structure for segment .* Did you mean round"),
+        ("denoising", {}, "Expected task as one of .* got 'denoising'. Did you mean denoise"),
+        ("segment", {"structure": "rond"}, "structure for segment .* Did you mean round"),
         ("denoise", {"photons": 0}, "Expected photons above 0, got 0"),
         ("denoise", {"photons": float("nan")}, "Expected photons above 0, got nan"),
-        ("denoise", {"shape": (64, 64)}, r"a shape of 3 numbers .* got \(64, 64\)"),
-        ("track", {"voxel_size_um": (1, 1, 1)}, "2 voxel sizes for track, got"),
+        ("denoise", {"shape": (64,)}, r"a shape \(Z, Y, X\) or \(Y, X\) .* got \(64,\)"),
+        ("track", {"shape": (64, 64)}, r"a shape \(T, Y, X\) for track, got \(64, 64\)"),
+        ("denoise", {"shape": (8, 32, 32), "voxel_size_um": (200, 80, 80)}, "Divide nanometres"),
+        ("denoise", {"shape": (64, 99_999, 99_999)}, "within 6 GB of memory"),
+        ("track", {"voxel_size_um": (1, 1, 1)}, "2 voxel sizes for track .* got"),
         ("denoise", {"shape": (0, 64, 64)}, "shape"),
     ],
 )  # fmt: skip
 def test_impossible_wishes_are_refused(task, options, message):
     with pytest.raises(ValueError, match=message):
         simulate_pair(task, rng=0, **options)
+
+
+@pytest.mark.parametrize("task", ["denoise", "deconvolve", "deaberrate", "enhance", "segment"])
+def test_pairs_of_images_in_2d(task):
+    pair = simulate_pair(task, shape=np.array([96, 128]), rng=0)
+    assert pair.raw.shape == pair.truth.shape == (96, 128)
+    assert (pair.axes, len(pair.voxel_size_um)) == ("YX", 2)
+    assert pair.parameters["shape"] == (96, 128)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,11 +17,13 @@ from PIL import Image
 from tqdm import tqdm
 
 import aimicro
+from aimicro import checks
 from aimicro.io import replacing, write_tiff
 from aimicro.simulate.pairs import TASKS, Pair, simulate_pair
 from aimicro.track import write_lineage
 
 RECORD = "simulation.json"
+PREVIEW = "preview.png"
 _SPLITS = ("train", "val", "test")
 
 
@@ -36,7 +39,7 @@ def add_to(commands: Any) -> None:
         help="write pairs of raw and true images to train on",
         description="Write simulated pairs: DIR/train/raw and DIR/train/gt, the same for val and "
         f"test, with everything that was chosen or drawn in DIR/{RECORD}, and a picture of the "
-        "first pair in DIR/preview.png.",
+        f"first pair in DIR/{PREVIEW}.",
         epilog=f"tasks and their defaults:\n{defaults}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -46,11 +49,21 @@ def add_to(commands: Any) -> None:
     add("-o", "--output-dir", type=Path, required=True, metavar="DIR", help="folder for the pairs")
     add("--structure", help="what to draw: " + "; ".join(
         f"{name}: {', '.join(task.structures)}" for name, task in TASKS.items()))  # fmt: skip
-    add("--shape", type=_whole_numbers, metavar="Z,Y,X", help="voxels of a volume (T,Y,X: track)")
-    add("--voxel-size", type=_numbers, metavar="Z,Y,X", help="size of a voxel in µm (Y,X: track)")
+    add(
+        "--shape",
+        type=_whole_numbers,
+        metavar="Z,Y,X",
+        help="voxels of a volume, or Y,X (T,Y,X: track)",
+    )
+    add(
+        "--voxel-size",
+        type=_numbers,
+        metavar="Z,Y,X",
+        help="size of a voxel in µm (Y,X: images in 2D, track)",
+    )
     add("--photons", type=float, help="in the brightest voxel of the raw image, on average")
     add("--split", type=_numbers, default=(0.7, 0.15, 0.15), metavar="TRAIN,VAL,TEST",
-        help="shares of the pairs, at least one pair each (default: 0.7,0.15,0.15)")  # fmt: skip
+        help="fractions of the pairs, at least one pair each (default: 0.7,0.15,0.15)")  # fmt: skip
     add("--seed", type=int, default=0, help="pair i is the same for every N (default: 0)")
     add("--overwrite", action="store_true", help="replace the pairs of an earlier run in DIR")
     parser.set_defaults(run=run)
@@ -59,11 +72,11 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Write the data set that the options describe."""
     folder: Path = options.output_dir
+    checks.whole("--seed", options.seed, low=0)
     places = list(_places(_counts(options.n, options.split)))
     pairs = (_pair(options, *place) for place in places)
     first = next(pairs)  # a mistake in the options shows here, before anything is written
     _make_room(folder, overwrite=options.overwrite)
-    _save_preview(folder / "preview.png", first)
     record: dict[str, Any] = {
         "aimicro": aimicro.__version__,
         "command": shlex.join(["aimicro", *sys.argv[1:]]),
@@ -77,6 +90,8 @@ def run(options: argparse.Namespace) -> None:
         # Before the images, so that --overwrite knows all that a run cut short has left.
         with replacing(folder / RECORD) as file:
             file.write(json.dumps(_plain(record), indent=2, allow_nan=False).encode())
+        if pair is first:
+            _save_preview(folder / PREVIEW, first)
         _save([folder / name for name in names], pair)
 
 
@@ -99,16 +114,15 @@ def _counts(n: int, split: tuple[float, ...]) -> tuple[int, int, int]:
     """Share `n` pairs out among the three splits."""
     if len(split) != 3 or min(split) < 0 or not math.isclose(sum(split), 1, abs_tol=1e-6):
         raise ValueError(
-            f"Expected --split as three shares that add up to 1, got {_commas(split)}. "
+            f"Expected --split as three fractions that add up to 1, got {_commas(split)}. "
             f"Write for example 0.8,0.1,0.1."
         )
-    if n < 3:
-        raise ValueError(f"Expected -n of at least 3, a pair for each split, got {n}.")
-    val, test = (max(1, round(n * share)) for share in split[1:])
+    checks.whole("-n", n, low=3, hint="Each split needs a pair.")
+    val, test = (max(1, round(n * fraction)) for fraction in split[1:])
     if val + test >= n:
         raise ValueError(
             f"Expected --split to leave a pair to train on, got {_commas(split)} of {n} pairs. "
-            f"Raise -n or the first share."
+            f"Raise -n or the first fraction."
         )
     return n - val - test, val, test
 
@@ -123,11 +137,11 @@ def _make_room(folder: Path, *, overwrite: bool) -> None:
     """Make the folders, and remove what an earlier run left: only what its record lists."""
     record = folder / RECORD
     if record.exists() and overwrite:
-        earlier = json.loads(record.read_text())
-        for name in (name for pair in earlier["pairs"] for name in pair["files"]):
-            (folder / name).unlink(missing_ok=True)
+        for file in _written_earlier(folder):
+            file.unlink(missing_ok=True)
         record.unlink()
-    occupied = [record, *(folder / split / kind for split in _SPLITS for kind in ("raw", "gt"))]
+    images = [folder / split / kind for split in _SPLITS for kind in ("raw", "gt")]
+    occupied = [record, folder / PREVIEW, *images]
     for place in occupied:
         # Hidden files are what a run that was killed had not finished.
         if place.is_file() or any(place.glob("[!.]*")):
@@ -135,8 +149,34 @@ def _make_room(folder: Path, *, overwrite: bool) -> None:
                 f"Expected no images in {folder} yet, got {place}. Choose another -o, or add "
                 f"--overwrite to replace the pairs of an earlier run (nothing else is removed)."
             )
-    for place in occupied[1:]:
+    for place in images:
         place.mkdir(parents=True, exist_ok=True)
+
+
+def _written_earlier(folder: Path) -> list[Path]:
+    """Return the files of the run that left a record; a record of anything else is refused."""
+    record = folder / RECORD
+    try:
+        earlier = json.loads(record.read_text(encoding="utf-8"))
+        task = earlier["task"]
+        names = [name for pair in earlier["pairs"] for name in pair["files"]]
+        ours = "aimicro" in earlier and task in TASKS and all(map(_name_of(task).fullmatch, names))
+    except (ValueError, TypeError, KeyError):
+        ours = False
+    home = folder.resolve()
+    # A link may lead out of the folder.
+    if not ours or any((home / name).parent.resolve() != (home / name).parent for name in names):
+        raise FileExistsError(
+            f"Expected {record} to list files that aimicro simulate has written beside it, got "
+            f"another record. Choose another -o, or remove what is there yourself."
+        )
+    return [*(folder / name for name in names), folder / PREVIEW]
+
+
+def _name_of(task: str) -> re.Pattern[str]:
+    """Return what the names that :func:`_names` makes look like."""
+    stem = rf"{task}_\d{{4,}}"
+    return re.compile(rf"({'|'.join(_SPLITS)})/(raw/{stem}\.tif|gt/{stem}(\.tif|_lineage\.txt))")
 
 
 def _names(task: str, place: tuple[str, int], pair: Pair) -> list[str]:
@@ -160,9 +200,12 @@ def _save(paths: Sequence[Path], pair: Pair) -> None:
 
 def _save_preview(path: Path, pair: Pair) -> None:
     """Draw raw and truth side by side: the brightest of all planes, or the first frame."""
-    flat = [image[0] if pair.axes[0] == "T" else image.max(axis=0)
-            for image in (pair.raw, pair.truth)]  # fmt: skip
-    grey = [_grey(image) for image in flat]
+    images = (pair.raw, pair.truth)
+    if pair.axes == "ZYX":
+        images = (pair.raw.max(axis=0), pair.truth.max(axis=0))
+    elif pair.axes == "TYX":
+        images = (pair.raw[0], pair.truth[0])
+    grey = [_grey(image) for image in images]
     gap = np.full((grey[0].shape[0], 4), 255, np.uint8)
     with replacing(path) as file:
         Image.fromarray(np.hstack([grey[0], gap, grey[1]])).save(file, format="png")

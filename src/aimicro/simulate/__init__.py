@@ -1,6 +1,7 @@
 """The truth and how a microscope sees it: specimens, optics, microscopes, cameras, movies."""
 
 from aimicro.simulate.camera import Camera
+from aimicro.simulate.culture import CellParameters, Culture
 from aimicro.simulate.microscope import Acquisition, Microscope, Recording
 from aimicro.simulate.movies import Division, Event, Movie, Track, bleaching, dividing_cells
 from aimicro.simulate.noise import Noise
@@ -25,6 +26,8 @@ from aimicro.simulate.zernike import wavefront, zernike
 __all__ = [
     "Acquisition",
     "Camera",
+    "CellParameters",
+    "Culture",
     "Division",
     "Event",
     "Microscope",

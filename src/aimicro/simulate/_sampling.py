@@ -6,17 +6,16 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from aimicro import checks
+
 Volume = NDArray[np.float32]
 Light = NDArray[np.floating[Any]]
 
 
-def slab_shares(depths: Light, slabs: int) -> Iterator[tuple[float, Light]]:
-    """Depth of each slab's PSF, and the share that the slab has in each plane."""
-    if not 1 <= slabs <= len(depths) or slabs != int(slabs):
-        raise ValueError(
-            f"Expected slabs as a whole number from 1 to the number of planes, {len(depths)}, got "
-            f"{slabs}. Take 1 where the PSF is the same everywhere."
-        )
+def slab_fractions(depths: Light, slabs: int) -> Iterator[tuple[float, Light]]:
+    """Depth of each slab's PSF, and the fraction that the slab has in each plane."""
+    hint = "Take 1 where the PSF is the same everywhere."
+    slabs = checks.whole("slabs", slabs, low=1, high=len(depths), hint=hint)
     if slabs == 1:
         centres = depths.mean(keepdims=True)
     else:
@@ -33,12 +32,14 @@ def along_z(values: Light, ndim: int) -> Volume:
 Pixels = TypeVar("Pixels", Volume, NDArray[np.int32])
 
 
-def coarsen(
-    image: Pixels, finer: tuple[int, ...], collectors: Sequence[Callable[[Pixels, int], Pixels]]
+def downsample(
+    image: Pixels,
+    upsampling: tuple[int, ...],
+    collectors: Sequence[Callable[[Pixels, int], Pixels]],
 ) -> Pixels:
     """Go to the grid of the image, along each axis in its way."""
-    for axis, factor in enumerate(finer):
-        collect = collectors[axis - len(finer)]  # a 2D image has the last two
+    for axis, factor in enumerate(upsampling):
+        collect = collectors[axis - len(upsampling)]  # a 2D image has the last two
         if factor > 1:
             image = np.moveaxis(collect(np.moveaxis(image, axis, 0), factor), 0, axis)
     return image
@@ -50,7 +51,7 @@ def mean(image: Volume, factor: int) -> Volume:
     return mean
 
 
-def middle(image: Volume, factor: int) -> Volume:
+def central(image: Volume, factor: int) -> Volume:
     """Take the finer voxel in the middle, or the mean of two."""
     return (image[(factor - 1) // 2 :: factor] + image[factor // 2 :: factor]) / np.float32(2)
 

@@ -1,28 +1,14 @@
 """What a camera makes of light: photons become electrons, electrons become counts."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from aimicro import checks
 from aimicro.simulate.noise import Noise
 
-_RULES: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
-    (
-        "finite and above 0",
-        lambda value: value > 0,
-        ("quantum_efficiency", "exposure_s", "gain_counts_per_e", "full_well_e"),
-    ),
-    (
-        "finite and from 0 up",
-        lambda value: value >= 0,
-        ("dark_current_e_per_s", "read_noise_e", "offset_counts", "hot_pixel_rate_e_per_s"),
-    ),
-    ("of at most 1, a share and no percentage", lambda value: value <= 1, ("quantum_efficiency",)),
-    ("from 0 to 1", lambda value: 0 <= value <= 1, ("hot_pixel_fraction",)),
-    ("a whole number from 1 to 32", lambda value: value in range(1, 33), ("bit_depth",)),
-)
+_HINT = "Look up its meaning and unit in help(Camera)."
 
 
 @dataclass(frozen=True)
@@ -100,14 +86,15 @@ class Camera:
     hot_pixel_seed: int = 0
 
     def __post_init__(self) -> None:
-        for expected, holds, names in _RULES:
-            for name in names:
-                value = getattr(self, name)
-                if not (np.isfinite(value) and holds(value)):
-                    raise ValueError(
-                        f"Expected {name} {expected}, got {value}. "
-                        f"Look up its meaning and unit in help(Camera)."
-                    )
+        hint = f"It is a fraction and no percentage. {_HINT}"
+        checks.number("quantum_efficiency", self.quantum_efficiency, above=0, high=1, hint=hint)
+        for name in ("exposure_s", "gain_counts_per_e", "full_well_e"):
+            checks.number(name, getattr(self, name), above=0, hint=_HINT)
+        for name in ("dark_current_e_per_s", "read_noise_e", "offset_counts",
+                     "hot_pixel_rate_e_per_s"):  # fmt: skip
+            checks.number(name, getattr(self, name), low=0, hint=_HINT)
+        checks.number("hot_pixel_fraction", self.hot_pixel_fraction, low=0, high=1, hint=_HINT)
+        checks.whole("bit_depth", self.bit_depth, low=1, high=32, hint=_HINT)
         if self.offset_counts > self._highest_count:
             raise ValueError(
                 f"Expected offset_counts of at most {self._highest_count}, where {self.bit_depth} "

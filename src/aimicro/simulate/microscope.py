@@ -1,19 +1,22 @@
 """A microscope in a few numbers, and the images that it takes of a specimen."""
 
-import difflib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aimicro.simulate._sampling import along_z, coarsen, mean, middle, nearest, slab_shares
+from aimicro import checks
+from aimicro.simulate import _limits, modalities, optics
+from aimicro.simulate._sampling import along_z, central, downsample, mean, nearest, slab_fractions
 from aimicro.simulate.camera import Camera
-from aimicro.simulate.modalities import PSFS, SCANNED, Light, Volume
+from aimicro.simulate.modalities import MODALITIES, SCANNED, Light
 from aimicro.simulate.optics import blur
 from aimicro.simulate.pupil import Pupil
+
+Volume = NDArray[np.float32]
 
 
 class Acquisition(NamedTuple):
@@ -78,37 +81,37 @@ class Microscope:
               \qquad \sum_k w_k(d) = 1,
 
     with the photons :math:`p`, the background :math:`b`, the point spread function (PSF)
-    :math:`f_k` of slab :math:`k` at its depth, the share :math:`w_k` that a slab has in a plane
+    :math:`f_k` of slab :math:`k` at its depth, the fraction :math:`w_k` that a slab has in a plane
     at depth :math:`d`, and the attenuation length :math:`L`. The camera adds its noise.
 
     Parameters
     ----------
     modality : {"widefield", "confocal", "two-photon", "light-sheet", "sted", \
 "structured illumination"}
-        How the image is formed. :data:`~aimicro.simulate.modalities.PSFS` has the PSF of each.
+        How the image is formed. :mod:`aimicro.simulate.modalities` has the formula of each.
     na : float, default 1.3
         Numerical aperture of the objective, for excitation and detection.
     excitation_um : float, optional
-        Vacuum wavelength in µm of the light that excites. By default 0.488, and 0.92 for
-        two-photon excitation.
+        Vacuum wavelength in µm of the light that excites, where that is focused (confocal, STED,
+        two-photon). By default 0.488, and 0.92 for two-photon excitation.
     emission_um : float, default 0.525
         Vacuum wavelength in µm of the fluorescence.
-    depletion_um : float, default 0.592
-        Vacuum wavelength in µm of the doughnut of STED.
-    immersion_index : float, default 1.518
+    depletion_um : float, optional
+        Vacuum wavelength in µm of the doughnut of STED, by default 0.592.
+    refractive_index : float, default 1.518
         Refractive index under the objective: 1.518 for oil, 1.33 for water, 1 for air.
     sample_index : float, optional
-        Refractive index of the specimen. Where it differs from `immersion_index`, the image gets
+        Refractive index of the specimen. Where it differs from `refractive_index`, the image gets
         worse with depth. By default they are equal.
     voxel_size_um : tuple of float, default (0.2, 0.08, 0.08)
         Size of a voxel of the image in µm, ``(z, y, x)``, or ``(y, x)`` for 2D only.
-    pinhole_au : float, default 1
+    pinhole_au : float, optional
         Diameter of the pinhole of a confocal or STED microscope in Airy units of
-        1.22 λ_emission/NA.
-    sheet_thickness_um : float, default 2
-        Thickness of the light sheet in µm, full width at half maximum.
-    saturation : float, default 20
-        How far STED narrows the spot: the factor ξ in d/√(1 + ξ).
+        1.22 λ_emission/NA, by default 1.
+    sheet_thickness_um : float, optional
+        Thickness of the light sheet in µm, full width at half maximum, by default 2.
+    saturation : float, optional
+        How far STED narrows the spot: the factor ξ in d/√(1 + ξ), by default 20.
     model : {"scalar", "vectorial"}, default "scalar"
         How :func:`~aimicro.simulate.optics.psf` treats polarisation.
     aberrations : mapping, optional
@@ -117,15 +120,15 @@ class Microscope:
         :class:`~aimicro.simulate.optics.Pupil`.
     attenuation_length_um : float, default inf
         Depth in µm over which the light falls to 1/e, on its way in and out together.
-    dwell_us : float, default 1
-        Time in µs that a scanning microscope spends on a voxel.
+    dwell_us : float, optional
+        Time in µs that a scanning microscope spends on a voxel, by default 1.
     camera : Camera, optional
         The detector, for all modalities alike.
 
     Raises
     ------
     ValueError
-        If a field is outside its range or the modality is unknown.
+        If a field is outside its range or has no meaning for the modality, or that is unknown.
 
     Notes
     -----
@@ -184,31 +187,73 @@ class Microscope:
     na: float = 1.3
     excitation_um: float | None = None
     emission_um: float = 0.525
-    depletion_um: float = 0.592
-    immersion_index: float = 1.518
+    depletion_um: float | None = None
+    refractive_index: float = 1.518
     sample_index: float | None = None
     voxel_size_um: tuple[float, ...] = (0.2, 0.08, 0.08)
-    pinhole_au: float = 1.0
-    sheet_thickness_um: float = 2.0
-    saturation: float = 20.0
+    pinhole_au: float | None = None
+    sheet_thickness_um: float | None = None
+    saturation: float | None = None
     model: str = "scalar"
-    aberrations: Mapping[int | str, float] = field(default_factory=dict)
+    aberrations: Mapping[int | str, float] = field(default_factory=dict, hash=False)
     attenuation_length_um: float = np.inf
-    dwell_us: float = 1.0
+    dwell_us: float | None = None
     camera: Camera = field(default_factory=Camera)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "voxel_size_um", tuple(np.ravel(self.voxel_size_um).tolist()))
-        _check_fields(self)
+        lower = str(self.modality).lower()
+        hint = f"Did you mean {lower}?" if lower in MODALITIES else ""
+        checks.one_of("modality", self.modality, MODALITIES, hint=hint)
+        checks.one_of("model", self.model, optics.MODELS)
+        size = np.ravel(self.voxel_size_um).tolist()
+        if len(size) not in (2, 3):
+            raise ValueError(
+                f"Expected voxel_size_um (z, y, x) or (y, x), got {self.voxel_size_um}. "
+                f"Divide the camera's pixel size in µm by the magnification."
+            )
+        voxel = _limits.voxel("voxel_size_um", size, len(size))
+        object.__setattr__(self, "voxel_size_um", voxel)
+        object.__setattr__(self, "aberrations", dict(self.aberrations))  # the caller's may change
+        self._check_fields()
         self.pupil(self.emission_um)  # checks the objective and its aberrations
-        finest_um = self.excitation_wavelength_um / (4 * self.na * np.sqrt(1 + self.saturation))
-        if self.modality == "sted" and max(self.voxel_size_um[-2:]) > finest_um * (1 + 1e-9):
+        if self.modality != "sted":
+            return
+        saturation = self._own("saturation")
+        finest_um = self.excitation_wavelength_um / (4 * self.na * np.sqrt(1 + saturation))
+        if max(self.voxel_size_um[-2:]) > finest_um * (1 + 1e-9):
             warnings.warn(
                 f"Expected voxels of at most λ/(4 NA √(1 + ξ)) = {finest_um:.4f} µm along y and x "
                 f"(Nyquist), got {self.voxel_size_um}. Take smaller voxels or a lower saturation.",
                 UserWarning,
                 stacklevel=3,
             )
+
+    def _check_fields(self) -> None:
+        """Check what the pupil and the camera do not check themselves."""
+        for name, (where, _) in _OWN.items():
+            value = getattr(self, name)
+            if value is not None and self.modality not in where:
+                raise ValueError(
+                    f"Expected no {name} for {self.modality}, where it has no meaning, got "
+                    f"{value}. Leave it out; it belongs to {', '.join(sorted(where))}."
+                )
+        for name in ("excitation_um", "emission_um", "depletion_um"):
+            if getattr(self, name) is not None:
+                checks.number(name, getattr(self, name), low=0.1, high=10, unit="µm",
+                              hint="Divide nanometres by 1000.")  # fmt: skip
+        for name in ("sheet_thickness_um", "dwell_us"):
+            if getattr(self, name) is not None:
+                checks.number(name, getattr(self, name), above=0)
+        for name in ("pinhole_au", "saturation"):
+            if getattr(self, name) is not None:
+                checks.number(name, getattr(self, name), low=0)
+        if self.attenuation_length_um != np.inf:
+            checks.number("attenuation_length_um", self.attenuation_length_um, above=0, unit="µm")
+
+    def _own(self, name: str) -> float:
+        """Return a field of this modality, or its default."""
+        value = getattr(self, name)
+        return float(_OWN[name][1] if value is None else value)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
@@ -284,10 +329,10 @@ class Microscope:
         rest. With widefield there is no end: each plane has the same light, and the window 99.5 %
         of that in its planes. In 2D it holds 98 % or more.
         """
-        shape = self._window(None) if shape is None else _checked_shape(shape)
+        shape = self._window(None) if shape is None else _limits.voxels(shape)
         self._voxel(len(shape))
         planes, rows, columns = (1, *shape)[-3:]
-        psf = PSFS[self.modality](self, (planes, rows, columns), depth_um).reshape(shape)
+        psf = self._spot((planes, rows, columns), depth_um).reshape(shape)
         return np.asarray(psf / psf.sum(dtype=float), dtype=np.float32)
 
     def image(
@@ -357,19 +402,14 @@ class Microscope:
         if labels is not None:
             labels = _checked_labels(labels, truth.shape)
         _check_light(photons=photons, background=background, depth_um=depth_um)
-        finer = _checked_oversampling(oversampling, truth.shape)
+        upsampling = _checked_oversampling(oversampling, truth.shape)
         voxel = self._voxel(truth.ndim)
-        fine = self if max(finer) == 1 else replace(self, voxel_size_um=_divide(voxel, finer))
-        depths = depth_um + fine.spacing_um[0] * np.arange(truth.shape[0] if truth.ndim == 3 else 1)
-
-        light, psf = fine._light(truth, depths, slabs)
-        collect = middle if self.modality in SCANNED else mean
-        light = coarsen(light, finer, (middle, collect, collect))
+        light, psf, depths = self._collect(truth, depth_um, slabs, upsampling)
         noise_free = float(photons) * light + float(background)
-        truth = coarsen(truth, finer, (mean, mean, mean))
+        truth = downsample(truth, upsampling, (mean, mean, mean))
         if labels is not None:
-            labels = coarsen(labels, finer, (nearest, nearest, nearest))
-        if slabs > 1 or fine is not self:
+            labels = downsample(labels, upsampling, (nearest, nearest, nearest))
+        if slabs > 1 or max(upsampling) > 1:
             psf = self.psf(self._window(truth.shape), depth_um=float(depths.mean()))
         return Recording(
             truth=truth,
@@ -380,6 +420,55 @@ class Microscope:
             voxel_size_um=voxel,
             microscope=self,
         )
+
+    def expected(
+        self,
+        specimen: ArrayLike,
+        *,
+        depth_um: float = 0.0,
+        slabs: int = 1,
+        oversampling: int | Sequence[int] = 1,
+    ) -> Volume:
+        """Return the light that :meth:`image` expects, per photon, without background or camera.
+
+        Parameters
+        ----------
+        specimen : array_like
+            ``(Z, Y, X)`` or ``(Y, X)`` amount of fluorophore, from 0 up.
+        depth_um : float, default 0
+            Depth of the first plane below the coverslip in µm.
+        slabs : int, default 1
+            Depths at which the PSF is computed.
+        oversampling : int or sequence of int, default 1
+            Voxels of the specimen along a voxel of the image, for each axis.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32 image: the specimen as the microscope blurs it.
+
+        Raises
+        ------
+        ValueError
+            If an array or number is outside its range, or shapes do not fit.
+
+        Notes
+        -----
+        Used in chapter 6, *Image formation*.
+
+        Examples
+        --------
+        >>> specimen = np.zeros((64, 64))
+        >>> specimen[32, 32] = 1
+        >>> light = Microscope("widefield").expected(specimen)
+        >>> light.shape, bool(0.98 < light.sum() <= 1.001)
+        ((64, 64), True)
+        """
+        truth = _checked_specimen(specimen)
+        _check_light(depth_um=depth_um)
+        upsampling = _checked_oversampling(oversampling, truth.shape)
+        self._voxel(truth.ndim)
+        return self._collect(truth, depth_um, slabs, upsampling)[0]
 
     def acquisition(self, shape: Sequence[int]) -> Acquisition:
         """Tell what an image costs in time and in light.
@@ -414,7 +503,7 @@ class Microscope:
         >>> Microscope("light-sheet").acquisition((50, 512, 512)).exposures_per_voxel
         10.0
         """
-        shape = _checked_shape(shape)
+        shape = _limits.voxels(shape)
         self._voxel(len(shape))  # a volume needs a distance between planes
         planes = shape[0] if len(shape) == 3 else 1
         patterns = 1
@@ -422,21 +511,109 @@ class Microscope:
             patterns = 15 if planes > 1 else 9
         frames = planes * patterns
         if self.modality in SCANNED:
-            seconds = float(np.prod(shape)) * self.dwell_us * 1e-6
+            seconds = float(np.prod(shape)) * self._own("dwell_us") * 1e-6
         else:
             seconds = frames * self.camera.exposure_s
         lit = min(float(planes), max(1.0, self._lit_depth_um / self.spacing_um[0]))
         return Acquisition(seconds, patterns * lit, frames)
+
+    def _collect(
+        self, specimen: Volume, depth_um: float, slabs: int, upsampling: tuple[int, ...]
+    ) -> tuple[Volume, Volume, Light]:
+        """Expected light on the grid of the image, the last PSF, and the depths of all planes."""
+        voxel, fine = self._voxel(specimen.ndim), self
+        if max(upsampling) > 1:
+            fine = replace(self, voxel_size_um=_divide(voxel, upsampling))
+        planes = specimen.shape[0] if specimen.ndim == 3 else 1
+        depths = depth_um + fine.spacing_um[0] * np.arange(planes)
+        light, psf = fine._light(specimen, depths, slabs)
+        collect = central if self.modality in SCANNED else mean
+        return downsample(light, upsampling, (central, collect, collect)), psf, depths
 
     def _light(self, specimen: Volume, depths: Light, slabs: int) -> tuple[Volume, Volume]:
         """Blur each slab with the PSF of its depth; the sum, and the last PSF."""
         glow = specimen * along_z(np.exp(-depths / self.attenuation_length_um), specimen.ndim)
         window = self._window(specimen.shape)
         light = np.zeros_like(specimen)
-        for depth_um, share in slab_shares(depths, slabs):
+        for depth_um, fraction in slab_fractions(depths, slabs):
             psf = self.psf(window, depth_um=depth_um)
-            light += blur(glow * along_z(share, specimen.ndim), psf)
+            light += blur(glow * along_z(fraction, specimen.ndim), psf)
         return light, psf
+
+    def _spot(self, shape: tuple[int, int, int], depth_um: float) -> Light:
+        """Spot of light that the modality makes of a point, of any sum."""
+        dz, dy, dx = self.spacing_um
+        match self.modality:
+            case "two-photon":
+                wavelength_um = self.excitation_wavelength_um
+                return modalities.two_photon(self._focus(wavelength_um, shape, depth_um))
+            case "confocal":
+                return self._confocal(shape, depth_um)
+            case "sted":
+                y, x = modalities.distances(shape[1], dy), modalities.distances(shape[2], dx)
+                depletion = modalities.doughnut(
+                    np.hypot(y[:, None], x), self.na, self._own("depletion_um"), self._width_um()
+                )
+                saturation = self._own("saturation")
+                return modalities.sted(self._confocal(shape, depth_um), depletion, saturation)
+            case "structured illumination":
+                wavelength_um, in_focus = self.emission_um / 2, (1, *shape[1:])
+                pupil = replace(
+                    self.pupil(self.emission_um, depth_um / 2), wavelength_um=wavelength_um
+                )
+                lateral = self._through(pupil, in_focus, pixel_integrated=True)
+                return modalities.structured_illumination(lateral, shape[0], self.axial_unit_um, dz)
+        emission = self._focus(self.emission_um, shape, depth_um, pixel_integrated=True)
+        if self.modality == "light-sheet":
+            return modalities.light_sheet(emission, self._own("sheet_thickness_um"), dz)
+        return emission
+
+    def _confocal(self, shape: tuple[int, int, int], depth_um: float) -> Light:
+        """Confocal spot; the emission is computed as far around as the pinhole reaches."""
+        radius_um = self._own("pinhole_au") * 0.61 * self.emission_um / self.na
+        pinhole = modalities.pinhole(radius_um, *self.spacing_um[1:])
+        z, y, x = (have + hole - 1 for have, hole in zip(shape, pinhole.shape, strict=True))
+        excitation = self._focus(self.excitation_wavelength_um, shape, depth_um)
+        emission = self._focus(self.emission_um, (z, y, x), depth_um)
+        return modalities.confocal(excitation, emission, pinhole)
+
+    def _width_um(self) -> float:
+        """Full width at half maximum of the perfect confocal spot."""
+        pixel = self.excitation_wavelength_um / (50 * self.na)
+        perfect = replace(
+            self,
+            modality="confocal",
+            aberrations={},
+            sample_index=None,
+            voxel_size_um=(pixel, pixel),
+            depletion_um=None,
+            saturation=None,
+        )
+        profile = perfect.psf((1, 81))[0, 40:]
+        return float(2 * pixel * np.interp(-profile[0] / 2, -profile, np.arange(41)))
+
+    def _focus(
+        self,
+        wavelength_um: float,
+        shape: tuple[int, int, int],
+        depth_um: float,
+        *,
+        pixel_integrated: bool = False,
+    ) -> Volume:
+        """Spot of light of this wavelength, on the way in or out."""
+        pupil = self.pupil(wavelength_um, depth_um)
+        return self._through(pupil, shape, pixel_integrated=pixel_integrated)
+
+    def _through(
+        self, pupil: Pupil, shape: tuple[int, int, int], *, pixel_integrated: bool
+    ) -> Volume:
+        return optics.psf(
+            pupil,
+            shape,
+            voxel_size_um=self.spacing_um,
+            model=self.model,
+            pixel_integrated=pixel_integrated,
+        )
 
     @property
     def excitation_wavelength_um(self) -> float:
@@ -448,7 +625,7 @@ class Microscope:
     @property
     def axial_unit_um(self) -> float:
         """Finest axial period that one focus holds, λ/(n - √(n² - NA²))."""
-        n = self.immersion_index
+        n = self.refractive_index
         return float(self._widest_um / (n - np.sqrt(n**2 - self.na**2)))
 
     @property
@@ -460,7 +637,7 @@ class Microscope:
     def _lit_depth_um(self) -> float:
         """Depth that is lit while one plane is recorded."""
         if self.modality == "light-sheet":
-            return self.sheet_thickness_um
+            return self._own("sheet_thickness_um")
         if self.modality == "two-photon":
             return 0.64 * self.axial_unit_um  # full width at half maximum of sinc⁴
         return np.inf
@@ -487,12 +664,12 @@ class Microscope:
         rings, cone = (5.0, 1.0) if self.modality in ("widefield", "light-sheet") else (2.5, 0.5)
         depth_um = 4 * self.axial_unit_um
         if self.modality == "light-sheet":
-            depth_um = 1.5 * self.sheet_thickness_um
+            depth_um = 1.5 * self._own("sheet_thickness_um")
         if specimen is not None and (self.modality == "widefield" or self.sample_index is not None):
             depth_um = specimen[0] * self.spacing_um[0] / 2
         if ndim == 2:
             depth_um = 0.0
-        tangent = self.na / max(np.sqrt(self.immersion_index**2 - self.na**2), 0.1 * self.na)
+        tangent = self.na / max(np.sqrt(self.refractive_index**2 - self.na**2), 0.1 * self.na)
         radius_um = rings * self._widest_um / self.na + cone * tangent * depth_um
         reach = np.divide((depth_um, radius_um, radius_um), self.spacing_um)[-ndim:]
         sides = 2 * np.ceil(reach).astype(int) + 1
@@ -508,63 +685,28 @@ class Microscope:
         return Pupil(
             na=self.na,
             wavelength_um=wavelength_um,
-            refractive_index=self.immersion_index,
+            refractive_index=self.refractive_index,
             aberrations={mode: stretch * value for mode, value in self.aberrations.items()},
             sample_index=self.sample_index,
             depth_um=depth_um,
         )
 
 
-_RULES: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
-    (
-        "between 0.1 and 10 µm",
-        lambda value: 0.1 <= value <= 10,
-        ("excitation_um", "emission_um", "depletion_um"),
-    ),
-    ("finite and above 0", lambda value: 0 < value < np.inf, ("sheet_thickness_um", "dwell_us")),
-    ("finite and from 0 up", lambda value: 0 <= value < np.inf, ("pinhole_au", "saturation")),
-    ("above 0", lambda value: value > 0, ("attenuation_length_um",)),
-)
-
-
-def _check_fields(microscope: Microscope) -> None:
-    """Check what the pupil and the camera do not check themselves."""
-    if microscope.modality not in PSFS:
-        known = ", ".join(f'"{name}"' for name in PSFS)
-        nearest = difflib.get_close_matches(str(microscope.modality).lower(), PSFS, 1, cutoff=0)[0]
-        raise ValueError(
-            f"Expected a modality among {known}, got {microscope.modality!r}. "
-            f'Did you mean "{nearest}"?'
-        )
-    for expected, holds, names in _RULES:
-        for name in names:
-            value = getattr(microscope, name)
-            if value is not None and not holds(value):
-                raise ValueError(
-                    f"Expected {name} {expected}, got {value}. "
-                    f"Look up its meaning and unit in help(Microscope)."
-                )
-    voxel = microscope.voxel_size_um
-    if len(voxel) not in (2, 3) or not all(0 < size < np.inf for size in voxel):
-        raise ValueError(
-            f"Expected voxel_size_um (z, y, x) or (y, x) of finite numbers above 0, got {voxel}. "
-            f"Divide the camera's pixel size in µm by the magnification."
-        )
-
-
-def _checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
-    shape = tuple(shape)
-    if len(shape) not in (2, 3) or min(shape) < 1:
-        raise ValueError(
-            f"Expected a shape (Z, Y, X) or (Y, X) of at least one voxel each, got {shape}. "
-            f"Take one channel and one time point at a time."
-        )
-    return shape
+_POINTS = frozenset({"confocal", "sted"})
+_OWN: Mapping[str, tuple[frozenset[str], float]] = {
+    "excitation_um": (SCANNED, 0.488),
+    "depletion_um": (frozenset({"sted"}), 0.592),
+    "pinhole_au": (_POINTS, 1.0),
+    "sheet_thickness_um": (frozenset({"light-sheet"}), 2.0),
+    "saturation": (frozenset({"sted"}), 20.0),
+    "dwell_us": (SCANNED, 1.0),
+}
+"""Fields that only some modalities have, and their defaults there."""
 
 
 def _checked_specimen(specimen: ArrayLike) -> Volume:
     image = np.array(specimen, dtype=np.float32)  # a copy, which the recording keeps
-    _checked_shape(image.shape)
+    _limits.voxels(image.shape)
     bad = ~(image >= 0) | np.isinf(image)
     if bad.any():
         raise ValueError(
@@ -587,25 +729,22 @@ def _checked_labels(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int
 
 def _check_light(**numbers: float) -> None:
     for name, value in numbers.items():
-        if not 0 <= value < np.inf:
-            raise ValueError(
-                f"Expected {name} finite and from 0 up, got {value}. "
-                f"Look up its meaning in help(Microscope.image)."
-            )
+        checks.number(name, value, low=0, hint="Look up its meaning in help(Microscope.image).")
 
 
 def _checked_oversampling(
     oversampling: int | Sequence[int], shape: tuple[int, ...]
 ) -> tuple[int, ...]:
-    factors = np.ravel(oversampling).tolist()
-    finer = tuple(factors * len(shape) if len(factors) == 1 else factors)
-    if len(finer) != len(shape) or any(f < 1 or n % f for n, f in zip(shape, finer, strict=True)):
+    factors: tuple[int, ...] = checks.per_axis(
+        "oversampling", oversampling, len(shape), whole_from=1
+    )
+    if any(side % factor for side, factor in zip(shape, factors, strict=True)):
         raise ValueError(
-            f"Expected oversampling by one whole number, or one for each axis, that divides the "
-            f"specimen's shape {shape}, got {oversampling}. Crop or pad the specimen."
+            f"Expected oversampling that divides the specimen's shape {shape}, got "
+            f"{oversampling}. Crop or pad the specimen."
         )
-    return finer
+    return factors
 
 
-def _divide(voxel: tuple[float, ...], finer: tuple[int, ...]) -> tuple[float, ...]:
-    return tuple(size / factor for size, factor in zip(voxel, finer, strict=True))
+def _divide(voxel: tuple[float, ...], upsampling: tuple[int, ...]) -> tuple[float, ...]:
+    return tuple(size / factor for size, factor in zip(voxel, upsampling, strict=True))

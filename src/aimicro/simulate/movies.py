@@ -1,5 +1,6 @@
 """Cells that move, divide, enter and leave: movies with the lineage that made them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -7,8 +8,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from aimicro.simulate._cell_life import Cells, Life, age, divide, draw, move, settle
-from aimicro.simulate.specimens._drawing import spacing_um, whole_number
+from aimicro import checks
+from aimicro.simulate import _limits
+from aimicro.simulate.culture import CellParameters, Cells, Culture
 
 
 class Track(NamedTuple):
@@ -72,7 +74,7 @@ class Movie:
     frame_interval_s: float
     """Time from one frame to the next in seconds."""
     bleaching: NDArray[np.float64]
-    """``(T,)`` part of the fluorophores that still shine; `images` are already multiplied by it."""
+    """``(T,)`` fraction of fluorophores that still shine; `images` are multiplied by it."""
 
     @property
     def times_s(self) -> NDArray[np.float64]:
@@ -233,11 +235,9 @@ def dividing_cells(
     >>> movie.images.shape
     (20, 128, 128)
     """
-    spacing = spacing_um(shape, pixel_size_um)
-    n = whole_number(n)
+    checks.number("frame_interval_s", frame_interval_s, above=0)
     fading = bleaching(frames, half_life_frames=half_life_frames)
-    life = Life(
-        frame_interval_s=frame_interval_s,
+    parameters = CellParameters(
         radius_um=radius_um,
         speed_um_per_min=speed_um_per_min,
         persistence_min=persistence_min,
@@ -246,51 +246,51 @@ def dividing_cells(
         flash_rate_per_cell_hour=flash_rate_per_cell_hour,
         flash_decay_min=flash_decay_min,
     )
-    if radius_um < 2 * spacing.max():
-        raise ValueError(
-            f"Expected radius_um of at least two pixels, {2 * spacing.max():g} µm, "
-            f"got {radius_um}. Take larger cells or smaller pixels."
-        )
-    rng = np.random.default_rng(rng)
-    field_um = np.array([-spacing / 2, spacing * (np.asarray(shape) - 0.5)])
-    cells = settle(n, field_um, life, rng)
-
+    minutes = frame_interval_s / 60
+    parameters.check_pace(minutes)
+    culture = Culture(
+        shape,
+        parameters,
+        pixel_size_um=pixel_size_um,
+        n=n,
+        half_life_exposures=half_life_frames,
+        rng=rng,
+    )
+    _limits.memory(f"a movie of {len(fading)} frames", len(fading) * math.prod(shape), 16)
     images = np.zeros((len(fading), *shape), np.float32)
-    names = np.zeros(images.shape, np.int32)
+    ids = np.zeros(images.shape, np.int32)
     seen = []
-    for frame, still_shining in enumerate(fading):
+    for frame in range(len(fading)):
         if frame:
-            age(cells, field_um, life, rng)
-            cells = divide(cells, life, rng)
-            move(cells, field_um, life, rng)
-        image, names[frame] = draw(cells, spacing, shape)
-        images[frame] = still_shining * image
-        seen.append(cells[np.isin(cells["name"], names[frame])])
+            culture.advance(minutes)
+        images[frame], ids[frame] = culture.draw()
+        culture.expose()
+        seen.append(culture.cells[np.isin(culture.cells["id"], ids[frame])])
 
     lineage, label_of = _follow(seen)
     for frame, row in enumerate(label_of):
-        names[frame] = row[names[frame]]
+        ids[frame] = row[ids[frame]]
     return Movie(
         images=images,
-        labels=names,
+        labels=ids,
         lineage=lineage,
         tracks=_table(seen, label_of),
-        events=_events(seen, label_of, lineage, life),
-        pixel_size_um=tuple(spacing.tolist()),
+        events=_events(seen, label_of, lineage, flash_decay_min / minutes),
+        pixel_size_um=tuple(culture.spacing.tolist()),
         frame_interval_s=float(frame_interval_s),
         bleaching=fading,
     )
 
 
 def _follow(seen: list[Cells]) -> tuple[list[Track], list[NDArray[np.int32]]]:
-    """Make tracks of the cells in sight, and for each frame a table from names to labels."""
+    """Make tracks of the cells in sight, and for each frame a table from ids to labels."""
     lineage: list[Track] = []
     label_of = []
     before = np.zeros(1, np.int32)
     for frame, cells in enumerate(seen):
-        now = np.zeros(max(len(before), cells["name"].max(initial=0) + 1), np.int32)
+        now = np.zeros(max(len(before), cells["id"].max(initial=0) + 1), np.int32)
         before = np.pad(before, (0, len(now) - len(before)))
-        for name, mother in zip(cells["name"], cells["mother"], strict=True):
+        for name, mother in zip(cells["id"], cells["mother"], strict=True):
             if before[name]:
                 now[name] = before[name]
                 lineage[now[name] - 1] = lineage[now[name] - 1]._replace(end=frame)
@@ -307,7 +307,7 @@ def _follow(seen: list[Cells]) -> tuple[list[Track], list[NDArray[np.int32]]]:
 def _table(seen: list[Cells], label_of: list[NDArray[np.int32]]) -> NDArray[np.float64]:
     """List label, frame and centre of all cells in sight."""
     rows = [
-        np.column_stack([row[cells["name"]], np.full(len(cells), frame), cells["centre"]])
+        np.column_stack([row[cells["id"]], np.full(len(cells), frame), cells["centre"]])
         for frame, (cells, row) in enumerate(zip(seen, label_of, strict=True))
     ]
     table: NDArray[np.float64] = np.concatenate(rows)
@@ -315,17 +315,17 @@ def _table(seen: list[Cells], label_of: list[NDArray[np.int32]]) -> NDArray[np.f
 
 
 def _events(
-    seen: list[Cells], label_of: list[NDArray[np.int32]], lineage: list[Track], life: Life
+    seen: list[Cells], label_of: list[NDArray[np.int32]], lineage: list[Track], decay_frames: float
 ) -> list[Event]:
     """List what has happened in sight."""
     mitoses: dict[int, Event] = {}
     flashes = []
-    glowing = int(np.log(20) * life.flash_decay_min / life.dt_min)  # down to 5 %, 1 in 20
+    glowing = int(np.log(20) * decay_frames)  # down to 5 %, 1 in 20
     for frame, (cells, row) in enumerate(zip(seen, label_of, strict=True)):
-        for label in map(int, row[cells["name"][cells["mitotic"]]]):
+        for label in map(int, row[cells["id"][cells["mitotic"]]]):
             start = mitoses.get(label, Event(frame, label, "mitosis", frame))
             mitoses[label] = start._replace(end=frame)
-        for label in map(int, row[cells["name"][cells["flashes"]]]):
+        for label in map(int, row[cells["id"][cells["flashes"]]]):
             end = min(frame + glowing, lineage[label - 1].end)
             flashes.append(Event(frame, label, "flash", end))
     return sorted([*mitoses.values(), *flashes])

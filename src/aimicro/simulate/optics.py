@@ -1,5 +1,6 @@
 """What an objective does to a specimen: the point spread function, and blurring with it."""
 
+import math
 import warnings
 from collections.abc import Sequence
 
@@ -9,6 +10,8 @@ from scipy import fft
 from scipy.special import j1
 from threadpoolctl import threadpool_limits
 
+from aimicro import checks
+from aimicro.simulate import _limits
 from aimicro.simulate.pupil import Pupil
 
 MODELS = ("scalar", "vectorial")
@@ -192,6 +195,7 @@ def psf(
     x = np.add.outer(x, nodes / 2 * voxel[2]).ravel()
 
     half_window_um = float(max(-y[0], -x[0]))
+    _limits.memory(f"a PSF of shape {tuple(grid)}", len(y) * len(x) * 96 + np.prod(grid) * 8, 1)
     k, inside, rho, theta = _pupil_grid(pupil, (z[0], z[-1]), half_window_um)
     to_y, to_x = (np.exp(2j * np.pi * np.outer(axis, k)).astype(np.complex64) for axis in (y, x))
     components = _components(pupil, rho, theta, model)
@@ -368,6 +372,7 @@ def blur(specimen: ArrayLike, psf: ArrayLike) -> NDArray[np.float32]:
     sides = list(zip(specimen.shape, psf.shape, strict=True))
     # Half a PSF beyond the specimen is enough: what wraps around falls before the cut.
     padded = [fft.next_fast_len(length + side // 2, real=True) for length, side in sides]
+    _limits.memory(f"the convolution of {specimen.shape} with {psf.shape}", math.prod(padded), 16)
     cut = tuple(slice(side // 2, side // 2 + length) for length, side in sides)
     spectrum = fft.rfftn(specimen, padded, workers=-1)
     spectrum *= fft.rfftn(psf, padded, workers=-1)
@@ -377,21 +382,11 @@ def blur(specimen: ArrayLike, psf: ArrayLike) -> NDArray[np.float32]:
 
 def _check_optics(na: float, wavelength_um: float, pixel_size_um: float) -> None:
     """Check the three numbers of an objective and its camera."""
-    if not 0 < na <= 1.7:
-        raise ValueError(
-            f"Expected a numerical aperture above 0 and up to 1.7, got {na}. "
-            f"Read it off the objective, where it stands after the magnification."
-        )
-    if not 0.1 <= wavelength_um <= 10:
-        raise ValueError(
-            f"Expected wavelength_um between 0.1 and 10 µm, got {wavelength_um}. "
-            f"Divide nanometres by 1000."
-        )
-    if not (pixel_size_um > 0 and np.isfinite(pixel_size_um)):
-        raise ValueError(
-            f"Expected pixel_size_um above 0, got {pixel_size_um}. "
-            f"Divide the camera's pixel size in µm by the magnification."
-        )
+    hint = "Read it off the objective, where it stands after the magnification."
+    checks.number("numerical aperture na", na, above=0, high=1.7, hint=hint)
+    checks.number("wavelength_um", wavelength_um, low=0.1, high=10, unit="µm",
+                  hint="Divide nanometres by 1000.")  # fmt: skip
+    _limits.voxel("pixel_size_um", pixel_size_um, 2)
     _warn_above(wavelength_um / (4 * na), "pixels of at most λ/(4 NA)", pixel_size_um)
 
 
@@ -420,6 +415,7 @@ def _pupil_grid(
         # surface of the specimen the slope has no limit, but there is next to no light.
         spot_um = max(spot_um, np.quantile(np.hypot(*slopes)[inside > 0], 0.9) / (2 * np.pi))
     cells = int(np.ceil(2 * radius * (half_window_um + spot_um)))
+    _limits.memory(f"a pupil for a window of ±{half_window_um:g} µm", (2 * cells + 1) ** 2, 200)
     return coarse if cells <= 64 else grid(cells)
 
 
@@ -452,18 +448,8 @@ def _checked_grid(
     pupil: Pupil, shape: Sequence[int], voxel_size_um: float | Sequence[float]
 ) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
     """Shape and voxel size with three axes each."""
-    if len(shape) not in (2, 3) or min(shape) < 1:
-        raise ValueError(
-            f"Expected a shape (Z, Y, X) or (Y, X) of at least one voxel each, got {tuple(shape)}. "
-            f"An odd side puts the focus in the middle."
-        )
-    size = np.asarray(voxel_size_um, dtype=float)
-    if size.shape not in ((), (len(shape),)) or not (np.isfinite(size) & (size > 0)).all():
-        raise ValueError(
-            f"Expected voxel_size_um above 0, one number or {len(shape)} in the order of shape, "
-            f"got {voxel_size_um}. Divide the camera's pixel size in µm by the magnification."
-        )
-    size = np.broadcast_to(size, len(shape))
+    shape = _limits.voxels(shape)
+    size = np.array(_limits.voxel("voxel_size_um", voxel_size_um, len(shape)))
     na, n, wavelength_um = pupil.na * pupil.edge, pupil.refractive_index, pupil.wavelength_um
     _warn_above(wavelength_um / (4 * na), "pixels of at most λ/(4 NA)", size[-2:].max())
     planes, rows, columns = (1, *map(int, shape))[-3:]

@@ -5,7 +5,7 @@ Each task is one short function. It draws a specimen, lets a
 find out. ``aimicro simulate`` writes such pairs to disk.
 """
 
-import difflib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from aimicro import checks
+from aimicro.simulate import _limits
 from aimicro.simulate.microscope import Microscope, Recording
 from aimicro.simulate.movies import Track, dividing_cells
 from aimicro.simulate.specimens import cells, filaments, mitochondria, vesicles
@@ -34,13 +36,13 @@ class Pair:
     truth : numpy.ndarray
         float32 image in counts, without noise; or int32 labels, 0 for background.
     axes : str
-        ``"ZYX"``, or ``"TYX"`` for a movie.
+        ``"ZYX"`` or ``"YX"``, or ``"TYX"`` for a movie.
     voxel_size_um : tuple of float
         Size in µm along the spatial axes, in their order.
     parameters : dict
         Everything that was chosen or drawn for this pair, in plain numbers and text.
     lineage : list of Track
-        Tracks of a movie; empty for a volume.
+        Tracks of a movie; empty otherwise.
     """
 
     raw: NDArray[Any]
@@ -62,91 +64,95 @@ STRUCTURES: Mapping[str, Callable[..., NDArray[np.float32]]] = {
 }
 
 
-class _Wish(NamedTuple):
+class Settings(NamedTuple):
+    """What a pair is made with."""
+
     shape: tuple[int, ...]
     voxel_size_um: tuple[float, ...]
     photons: float
     structure: Any  # one of the names that the task accepts
 
 
-def _denoise(wish: _Wish, rng: np.random.Generator) -> Pair:
+def _denoise(settings: Settings, rng: np.random.Generator) -> Pair:
     """A dim confocal volume, and the same with endless light."""
-    microscope = Microscope("confocal", voxel_size_um=wish.voxel_size_um)
-    specimen = _specimen(wish, rng)
-    recording = microscope.image(specimen, photons=_dose(microscope, specimen, wish), rng=rng)
+    microscope = Microscope("confocal", voxel_size_um=settings.voxel_size_um)
+    specimen = _specimen(settings, rng)
+    recording = microscope.image(
+        specimen, photons=_photons_per_unit(microscope, specimen, settings), rng=rng
+    )
     return _pair(recording, recording.noise_free)
 
 
-def _deconvolve(wish: _Wish, rng: np.random.Generator) -> Pair:
+def _deconvolve(settings: Settings, rng: np.random.Generator) -> Pair:
     """A widefield volume, and the specimen itself."""
-    microscope = Microscope("widefield", voxel_size_um=wish.voxel_size_um)
-    specimen = _specimen(wish, rng)
-    dose = _dose(microscope, specimen, wish)
-    recording = microscope.image(specimen, photons=dose, rng=rng)
-    return _pair(recording, dose * specimen)
+    microscope = Microscope("widefield", voxel_size_um=settings.voxel_size_um)
+    specimen = _specimen(settings, rng)
+    photons = _photons_per_unit(microscope, specimen, settings)
+    recording = microscope.image(specimen, photons=photons, rng=rng)
+    return _pair(recording, photons * specimen)
 
 
-def _deaberrate(wish: _Wish, rng: np.random.Generator) -> Pair:
+def _deaberrate(settings: Settings, rng: np.random.Generator) -> Pair:
     """A light-sheet volume through a bent wavefront, and through a flat one without noise."""
     perfect = Microscope(
-        "light-sheet", na=1.1, immersion_index=1.33, voxel_size_um=wish.voxel_size_um
+        "light-sheet", na=1.1, refractive_index=1.33, voxel_size_um=settings.voxel_size_um
     )
     direction = rng.normal(size=len(_ABERRATIONS))
     strengths = rng.uniform(*_ABERRATION_RMS_RAD) * direction / np.linalg.norm(direction)
     aberrations: Mapping[int | str, float] = dict(
         zip(_ABERRATIONS, strengths.tolist(), strict=True)
     )
-    specimen = _specimen(wish, rng)
-    dose = _dose(perfect, specimen, wish)
-    recording = replace(perfect, aberrations=aberrations).image(specimen, photons=dose, rng=rng)
-    return _pair(recording, _noise_free(perfect, specimen, dose))
+    specimen = _specimen(settings, rng)
+    photons = _photons_per_unit(perfect, specimen, settings)
+    recording = replace(perfect, aberrations=aberrations).image(specimen, photons=photons, rng=rng)
+    return _pair(recording, photons * perfect.expected(specimen))
 
 
-def _enhance(wish: _Wish, rng: np.random.Generator) -> Pair:
+def _enhance(settings: Settings, rng: np.random.Generator) -> Pair:
     """A confocal volume, and a STED volume of the same specimen without noise."""
-    confocal = Microscope("confocal", voxel_size_um=wish.voxel_size_um)
+    confocal = Microscope("confocal", voxel_size_um=settings.voxel_size_um)
     sted = replace(confocal, modality="sted", saturation=4.0)
-    specimen = _specimen(wish, rng)
-    dose = _dose(confocal, specimen, wish)
-    recording = confocal.image(specimen, photons=dose, rng=rng)
-    return _pair(recording, _noise_free(sted, specimen, dose))
+    specimen = _specimen(settings, rng)
+    photons = _photons_per_unit(confocal, specimen, settings)
+    recording = confocal.image(specimen, photons=photons, rng=rng)
+    return _pair(recording, photons * sted.expected(specimen))
 
 
-def _segment(wish: _Wish, rng: np.random.Generator) -> Pair:
+def _segment(settings: Settings, rng: np.random.Generator) -> Pair:
     """A confocal volume of crowded cells, and their labels."""
-    microscope = Microscope("confocal", na=0.45, immersion_index=1.0,
-                            voxel_size_um=wish.voxel_size_um)  # fmt: skip
+    microscope = Microscope("confocal", na=0.45, refractive_index=1.0,
+                            voxel_size_um=settings.voxel_size_um)  # fmt: skip
     specimen, labels = cells(
-        wish.shape, pixel_size_um=wish.voxel_size_um, kind=wish.structure, rng=rng
+        settings.shape, pixel_size_um=settings.voxel_size_um, kind=settings.structure, rng=rng
     )
-    dose = _dose(microscope, specimen, wish)
-    return _pair(microscope.image(specimen, photons=dose, rng=rng), labels, in_counts=False)
+    photons = _photons_per_unit(microscope, specimen, settings)
+    return _pair(microscope.image(specimen, photons=photons, rng=rng), labels, in_counts=False)
 
 
-def _track(wish: _Wish, rng: np.random.Generator) -> Pair:
+def _track(settings: Settings, rng: np.random.Generator) -> Pair:
     """A widefield movie of dividing cells, with their labels and their lineage."""
-    microscope = Microscope("widefield", na=0.25, immersion_index=1.0,
-                            voxel_size_um=wish.voxel_size_um)  # fmt: skip
-    frames, *shape = wish.shape
-    field_um2 = np.prod(np.multiply(shape, wish.voxel_size_um))
+    microscope = Microscope("widefield", na=0.25, refractive_index=1.0,
+                            voxel_size_um=settings.voxel_size_um)  # fmt: skip
+    frames, *shape = settings.shape
+    field_um2 = np.prod(np.multiply(shape, settings.voxel_size_um))
     movie = dividing_cells(
         frames,
         shape,
-        pixel_size_um=wish.voxel_size_um,
+        pixel_size_um=settings.voxel_size_um,
         n=max(1, round(field_um2 * _NUCLEI_PER_UM2)),
         rng=rng,
     )
-    dose = _dose(microscope, movie.images[0], wish)
-    recordings = [microscope.image(image, photons=dose, rng=rng) for image in movie.images]
+    photons = _photons_per_unit(microscope, movie.images[0], settings)
+    recordings = [microscope.image(image, photons=photons, rng=rng) for image in movie.images]
     raw = np.stack([recording.measured for recording in recordings])
-    parameters = {"microscope": asdict(microscope), "photons_per_unit": dose}
-    return Pair(raw, movie.labels, "TYX", wish.voxel_size_um, parameters, movie.lineage)
+    parameters = {"microscope": asdict(microscope), "photons_per_unit": photons}
+    return Pair(raw, movie.labels, "TYX", settings.voxel_size_um, parameters, movie.lineage)
 
 
 class Task(NamedTuple):
     """One thing for a network to learn, with settings that make a pair in about a second."""
 
-    make: Callable[[_Wish, np.random.Generator], Pair]
+    make: Callable[[Settings, np.random.Generator], Pair]
     shows: str
     """What the pair consists of, in a few words."""
     structures: tuple[str, ...]
@@ -192,9 +198,9 @@ def simulate_pair(
         What is drawn: "filaments", "mitochondria" or "vesicles" to restore; "round", "elongated"
         or "irregular" cells to segment; "nuclei" to track.
     shape : sequence of int, optional
-        ``(Z, Y, X)`` in voxels; ``(T, Y, X)`` in frames and pixels for "track".
+        ``(Z, Y, X)`` or ``(Y, X)`` in voxels; ``(T, Y, X)`` in frames and pixels for "track".
     voxel_size_um : sequence of float, optional
-        Size of a voxel in µm, ``(z, y, x)``; ``(y, x)`` for "track".
+        Size of a voxel in µm, ``(z, y, x)``; ``(y, x)`` for images in 2D and for "track".
     photons : float, optional
         Expected photons in the brightest voxel of the raw image: as it would be without its
         aberration, and in the first frame of a movie.
@@ -222,44 +228,44 @@ def simulate_pair(
     >>> pair.raw.dtype.name, pair.truth.dtype.name, pair.axes
     ('uint16', 'float32', 'ZYX')
     """
-    settings = _lookup(task, TASKS, "task")
-    structure = structure or settings.structures[0]
-    _lookup(structure, dict.fromkeys(settings.structures), f"structure for {task}")
-    wish = _Wish(
-        tuple(shape or settings.shape),
-        tuple(voxel_size_um or settings.voxel_size_um),
-        settings.photons if photons is None else photons,
+    defaults = TASKS[checks.one_of("task", task, TASKS)]
+    structure = structure or defaults.structures[0]
+    checks.one_of(f"structure for {task}", structure, defaults.structures)
+    sides = defaults.shape if shape is None else _limits.voxels(shape)
+    ndim = 2 if task == "track" else len(sides)
+    if task == "track" and len(sides) != 3:
+        raise ValueError(f"Expected a shape (T, Y, X) for track, got {sides}. Add the frames.")
+    voxel = defaults.voxel_size_um[-ndim:] if voxel_size_um is None else tuple(voxel_size_um)
+    if len(voxel) != ndim:
+        raise ValueError(
+            f"Expected {ndim} voxel sizes for {task} of shape {sides}, got {voxel}. "
+            f"The defaults are {defaults.voxel_size_um} and {defaults.shape}."
+        )
+    light = defaults.photons if photons is None else photons
+    hint = f"The default is {defaults.photons:g}."
+    settings = Settings(
+        sides,
+        _limits.voxel("voxel_size_um", voxel, ndim),
+        checks.number("photons", light, above=0, hint=hint),
         structure,
     )
-    if len(wish.shape) != 3 or len(wish.voxel_size_um) != len(settings.voxel_size_um):
-        raise ValueError(
-            f"Expected a shape of 3 numbers and {len(settings.voxel_size_um)} voxel sizes for "
-            f"{task}, got {wish.shape} and {wish.voxel_size_um}. The defaults are "
-            f"{settings.shape} and {settings.voxel_size_um}."
-        )
-    if not (np.isfinite(wish.photons) and wish.photons > 0):
-        raise ValueError(
-            f"Expected photons above 0, got {wish.photons}. The default is {settings.photons}."
-        )
-    pair: Pair = settings.make(wish, np.random.default_rng(rng))
-    pair.parameters.update(wish._asdict())
+    _limits.memory(f"a pair of shape {sides}", math.prod(sides), 100)
+    pair: Pair = defaults.make(settings, np.random.default_rng(rng))
+    pair.parameters.update(settings._asdict())
     return pair
 
 
-def _specimen(wish: _Wish, rng: np.random.Generator) -> NDArray[np.float32]:
-    return STRUCTURES[wish.structure](wish.shape, pixel_size_um=wish.voxel_size_um, rng=rng)
+def _specimen(settings: Settings, rng: np.random.Generator) -> NDArray[np.float32]:
+    return STRUCTURES[settings.structure](
+        settings.shape, pixel_size_um=settings.voxel_size_um, rng=rng
+    )
 
 
-def _dose(microscope: Microscope, specimen: NDArray[np.float32], wish: _Wish) -> float:
-    """Photons per unit of fluorophore that give the brightest voxel the photons wished for."""
-    return wish.photons / float(_noise_free(microscope, specimen, 1.0).max())
-
-
-def _noise_free(
-    microscope: Microscope, specimen: NDArray[np.float32], dose: float
-) -> NDArray[np.float32]:
-    """Expected photons of an image whose noise does not matter."""
-    return microscope.image(specimen, photons=dose, rng=0).noise_free
+def _photons_per_unit(
+    microscope: Microscope, specimen: NDArray[np.float32], settings: Settings
+) -> float:
+    """Photons per unit of fluorophore that give the brightest voxel those that are asked for."""
+    return settings.photons / float(microscope.expected(specimen).max())
 
 
 def _pair(recording: Recording, truth: NDArray[Any], *, in_counts: bool = True) -> Pair:
@@ -267,15 +273,7 @@ def _pair(recording: Recording, truth: NDArray[Any], *, in_counts: bool = True) 
     return Pair(
         recording.measured,
         microscope.camera.counts(truth) if in_counts else truth,
-        "ZYX",
+        "ZYX"[-recording.measured.ndim :],
         microscope.voxel_size_um,
         {"microscope": asdict(microscope)},
     )
-
-
-def _lookup(name: str, table: Mapping[str, Any], kind: str) -> Any:
-    if name not in table:
-        near = difflib.get_close_matches(name, table, n=1, cutoff=0.4)
-        hint = f"Did you mean {near[0]}?" if near else "Choose one of them."
-        raise ValueError(f"Expected a {kind} out of {', '.join(table)}, got {name!r}. {hint}")
-    return table[name]

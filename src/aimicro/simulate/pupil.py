@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from aimicro import checks
 from aimicro.simulate.zernike import wavefront
 
 
@@ -85,7 +86,7 @@ class Pupil:
     na: float
     wavelength_um: float
     refractive_index: float = 1.518
-    aberrations: Mapping[int | str, float] = field(default_factory=dict)
+    aberrations: Mapping[int | str, float] = field(default_factory=dict, hash=False)
     index: str = "noll"
     apodisation: bool = False
     sample_index: float | None = None
@@ -93,31 +94,18 @@ class Pupil:
     refocused: bool = True
 
     def __post_init__(self) -> None:
-        if not 1 <= self.refractive_index <= 2:
-            raise ValueError(
-                f"Expected refractive_index from 1 to 2, got {self.refractive_index}. "
-                f"Air has 1, water 1.33, oil 1.518."
-            )
-        if not 0 < self.na < self.refractive_index:
-            raise ValueError(
-                f"Expected a numerical aperture above 0 and below the refractive index "
-                f"{self.refractive_index}, got {self.na}. Take the objective's own immersion."
-            )
-        if not 0.1 <= self.wavelength_um <= 10:
-            raise ValueError(
-                f"Expected wavelength_um between 0.1 and 10 µm, got {self.wavelength_um}. "
-                f"Divide nanometres by 1000."
-            )
-        if self.sample_index is not None and not 1 <= self.sample_index <= 2:
-            raise ValueError(
-                f"Expected sample_index from 1 to 2, got {self.sample_index}. "
-                f"Water has 1.33; leave it out if the specimen matches the immersion medium."
-            )
-        if not (self.depth_um >= 0 and np.isfinite(self.depth_um)):
-            raise ValueError(
-                f"Expected depth_um finite and from 0 up, got {self.depth_um}. "
-                f"Count from the coverslip into the specimen."
-            )
+        n = checks.number("refractive_index", self.refractive_index, low=1, high=2,
+                          hint="Air has 1, water 1.33, oil 1.518.")  # fmt: skip
+        hint = "It lies below the refractive index: take the objective's own immersion."
+        checks.number("numerical aperture na", self.na, above=0, below=n, hint=hint)
+        checks.number("wavelength_um", self.wavelength_um, low=0.1, high=10, unit="µm",
+                      hint="Divide nanometres by 1000.")  # fmt: skip
+        if self.sample_index is not None:
+            hint = "Water has 1.33; leave it out if the specimen matches the immersion medium."
+            checks.number("sample_index", self.sample_index, low=1, high=2, hint=hint)
+        hint = "Count from the coverslip into the specimen."
+        checks.number("depth_um", self.depth_um, low=0, hint=hint)
+        object.__setattr__(self, "aberrations", dict(self.aberrations))  # the caller's may change
         wavefront(self.aberrations, 0, 0, index=self.index)  # unknown modes and NaN end here
 
     @property

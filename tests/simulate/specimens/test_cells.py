@@ -8,7 +8,8 @@ import pytest
 from scipy.ndimage import binary_dilation, grey_dilation
 from skimage.measure import label, regionprops
 
-from aimicro.simulate.specimens.cells import MAX_DENSITY, cells, nuclei
+from aimicro.simulate.specimens.cells import MAX_DENSITY, cells
+from aimicro.simulate.specimens.nuclei import nuclei
 
 FIELDS = {
     2: {"shape": (192, 192), "pixel_size_um": 0.4},
@@ -182,11 +183,11 @@ class TestLight:
         ({"density": np.nan}, "got nan"),
         ({"shape": (20, 64, 64), "density": 0.75}, "to 0.6 for round cells in 3D, got 0.75"),
         ({"touching": 1.5}, "touching from 0 to 1, got 1.5"),
-        ({"radius_um": 0}, "radius_um above 0, got 0"),
+        ({"radius_um": 0}, "radius_um above 0 µm, got 0"),
         ({"radius_um": 0.4}, "at least two pixels, 0.5 µm, got 0.4"),
         ({"nucleus": -1}, "nucleus from 0 up, got -1"),
-        ({"shape": (64,)}, r"Expected a shape \(Y, X\) or \(Z, Y, X\)"),
-        ({"pixel_size_um": (0.2, 0)}, "one positive pixel size in µm"),
+        ({"shape": (64,)}, r"Expected a shape \(Z, Y, X\) or \(Y, X\)"),
+        ({"pixel_size_um": (0.2, 0)}, "Expected pixel_size_um"),
     ],
 )
 def test_bad_input(options, message):

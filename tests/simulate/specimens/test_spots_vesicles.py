@@ -88,14 +88,14 @@ def test_clusters_bring_vesicles_together():
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"n": 0}, "whole number n of at least 1, got 0"),
+        ({"n": 0}, "n .*of 1 or more, got 0"),
         ({"diameter_um": (0.8, 0.2)}, r"\(smallest, largest\) above 0 and ascending, got \(0.8"),
         ({"diameter_um": (0, 0.2)}, "above 0 and ascending"),
         ({"diameter_um": 0.4}, "ascending, got 0.4"),
         ({"diameter_um": (0.2, np.nan)}, "ascending"),
         ({"diameter_um": (0.2, 9.0)}, "Expected a field of more than 9.5 × 9.5 µm, got 6.4 × 6.4"),
         ({"clustered": 1.5}, r"clustered from 0 \(none\) to 1 \(all\), got 1.5"),
-        ({"pixel_size_um": -1}, "one positive pixel size"),
+        ({"pixel_size_um": -1}, "Expected pixel_size_um"),
         ({"shape": (64,)}, "Expected a shape"),
     ],
 )

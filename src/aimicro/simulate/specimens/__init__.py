@@ -5,9 +5,11 @@ of fluorophore in each pixel, before any optics and any camera. Pixel ``i`` of a
 centre at ``i * pixel_size_um``.
 """
 
-from aimicro.simulate.specimens.cells import cells, nuclei
-from aimicro.simulate.specimens.cytoskeleton import filaments
-from aimicro.simulate.specimens.organelles import membranes, mitochondria
+from aimicro.simulate.specimens.cells import cells
+from aimicro.simulate.specimens.filaments import filaments
+from aimicro.simulate.specimens.membranes import membranes
+from aimicro.simulate.specimens.mitochondria import mitochondria
+from aimicro.simulate.specimens.nuclei import nuclei
 from aimicro.simulate.specimens.randomise import Randomise
 from aimicro.simulate.specimens.spots import beads, vesicles
 from aimicro.simulate.specimens.tissue import Tissue, tissue

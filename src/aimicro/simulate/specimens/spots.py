@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from aimicro.simulate.specimens._drawing import (
+from aimicro.simulate import _limits
+from aimicro.simulate.specimens.drawing import (
     as_field,
     deposit,
     require_positive,
@@ -209,6 +210,7 @@ def _ball(diameter_um: float, spacing: NDArray[np.float64]) -> NDArray[np.float6
     # Half a pixel apart, linear shares add up to a flat inside; small beads need finer points.
     steps = np.minimum(spacing[[0, -2, -1]] / 2, diameter_um / 8)
     counts = np.ceil(diameter_um / 2 / steps).astype(int)
+    _limits.memory(f"a ball of {diameter_um:g} µm", np.prod(2.0 * counts + 1), 60)
     axes = [step * np.arange(-count, count + 1) for step, count in zip(steps, counts, strict=True)]
     lattice = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     ball: NDArray[np.float64] = lattice[np.linalg.norm(lattice, axis=1) <= diameter_um / 2]

@@ -6,15 +6,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from aimicro.simulate.specimens._branching import BASE_UM, branching_cells, draw_cell
-from aimicro.simulate.specimens._drawing import (
+from aimicro.simulate.specimens.drawing import (
     as_field,
+    block_mean,
+    coverage,
     require_positive,
     smooth_noise,
     spacing_um,
+    tube_depth,
+    upsampling,
     whole_number,
+    worm_like_chains,
 )
-from aimicro.simulate.specimens._tubes import coverage
 
 CELL_BRIGHTNESS = (0.6, 1.0)  # from the dimmest cell to the brightest
 
@@ -99,7 +102,7 @@ def tissue(
             f"Give 1 for a skin as bright as the cells."
         )
     rng = np.random.default_rng(rng)
-    body = _Body(shape, spacing, skin_um, rng)
+    body = Body(shape, spacing, skin_um, rng)
     somata = _somata(n, soma_radius_um, body, rng)
     pieces = branching_cells(somata, soma_radius_um, _territories(somata, body), rng)
 
@@ -116,7 +119,7 @@ def tissue(
     return Tissue(image / peak, labels, skin / peak)
 
 
-class _Body:
+class Body:
     """A round body of which the field shows a part, and the skin on it."""
 
     def __init__(
@@ -144,7 +147,7 @@ class _Body:
         return np.asarray(self.radius - np.linalg.norm(points - self.centre, axis=-1))
 
 
-def _somata(n: int, radius_um: float, body: _Body, rng: np.random.Generator) -> NDArray[np.float64]:
+def _somata(n: int, radius_um: float, body: Body, rng: np.random.Generator) -> NDArray[np.float64]:
     """Place the cell bodies below the skin, each of them away from the others."""
     margin = np.minimum(radius_um, body.last / 2)  # a stack may be thinner than a soma
     pixel = body.spacing.max()
@@ -166,7 +169,7 @@ def _somata(n: int, radius_um: float, body: _Body, rng: np.random.Generator) -> 
 
 
 def _territories(
-    somata: NDArray[np.float64], body: _Body
+    somata: NDArray[np.float64], body: Body
 ) -> Callable[[NDArray[np.float64], NDArray[np.int_]], NDArray[np.bool_]]:
     """Return the rule where a process may be: in the field, below the skin, nearest to its soma."""
     margin = BASE_UM + 1.5 * body.spacing.max()
@@ -184,7 +187,7 @@ def _territories(
     return allowed
 
 
-def _skin(body: _Body, rng: np.random.Generator) -> NDArray[np.float32]:
+def _skin(body: Body, rng: np.random.Generator) -> NDArray[np.float32]:
     """Return the skin, with a mean brightness of 1."""
     shape, spacing = body.shape, body.spacing
     squared = np.zeros(shape, np.float32)
@@ -203,3 +206,143 @@ def _skin(body: _Body, rng: np.random.Generator) -> NDArray[np.float32]:
     speckles = np.clip(smooth_noise(shape, spacing, 0.9, rng), -2, 2)
     skin = layer * np.exp(np.float32(0.45) * patches + np.float32(0.3) * speckles)
     return np.asarray(skin * (layer.sum() / max(skin.sum(), np.float32(1e-9))), np.float32)
+
+
+TIP_UM, BASE_UM = 0.4, 1.2  # radii of a process, far from the soma and at it
+REACHES_UM = (9.0, 8.0, 6.0)  # of a process to its first fork, to its second, and to its end
+STEP_UM = 0.5
+
+Allowed = Callable[[NDArray[np.float64], NDArray[np.int_]], NDArray[np.bool_]]
+
+
+class Segments(NamedTuple):
+    """Straight pieces of tube, in µm: ends, the radius at each of them, and to whom they belong."""
+
+    starts: NDArray[np.float64]
+    ends: NDArray[np.float64]
+    radii: NDArray[np.float64]
+    owner: NDArray[np.int_]
+
+    def of(self, owner: int) -> "Segments":
+        """Return the pieces of one cell."""
+        mine = self.owner == owner
+        return Segments(*(part[mine] for part in self))
+
+
+class Tips(NamedTuple):
+    """Where processes go on growing: place, direction, way from the soma so far, and cell."""
+
+    tip: NDArray[np.float64]
+    direction: NDArray[np.float64]
+    walked: NDArray[np.float64]
+    owner: NDArray[np.int_]
+
+
+def branching_cells(
+    somata: NDArray[np.float64], soma_radius_um: float, allowed: Allowed, rng: np.random.Generator
+) -> Segments:
+    """Grow processes from all somata at once, a generation of branches after the other.
+
+    A process ends where ``allowed(points, owner)`` is first false along it.
+    """
+    n, ndim = somata.shape
+    # The soma itself is a short thick piece; processes leave from its middle.
+    axis = soma_radius_um * rng.uniform(-0.5, 0.5, size=(n, ndim)) / np.sqrt(ndim)
+    thick = np.full((n, 2), 0.85 * soma_radius_um)
+    generations = [Segments(somata - axis, somata + axis, thick, np.arange(n))]
+    tips = _first_tips(somata, rng)
+    for reach_um in (soma_radius_um + REACHES_UM[0], *REACHES_UM[1:]):
+        pieces, tips = _grow(tips, reach_um, soma_radius_um, allowed, rng)
+        generations.append(pieces)
+    return Segments(*map(np.concatenate, zip(*generations, strict=True)))
+
+
+def _first_tips(somata: NDArray[np.float64], rng: np.random.Generator) -> Tips:
+    """Let four to six processes leave each soma, spread around it."""
+    counts = rng.integers(4, 7, size=len(somata))
+    owner = np.repeat(np.arange(len(somata)), counts)
+    place = np.concatenate([np.arange(count) for count in counts])
+    place = place + rng.uniform(-0.3, 0.3, size=len(owner))
+    angle = 2 * np.pi * (place / counts[owner] + rng.random(len(somata))[owner])
+    direction = rng.normal(scale=0.5, size=(len(owner), somata.shape[1]))
+    direction[:, -2:] = np.stack([np.sin(angle), np.cos(angle)], axis=-1)
+    return Tips(somata[owner], direction, np.zeros(len(owner)), owner)
+
+
+def _grow(
+    tips: Tips,
+    reach_um: float,
+    soma_radius_um: float,
+    allowed: Allowed,
+    rng: np.random.Generator,
+) -> tuple[Segments, Tips]:
+    """Let every tip grow by about a reach, and fork."""
+    chains = worm_like_chains(
+        tips.direction,
+        length_um=reach_um,
+        step_um=STEP_UM,
+        persistence_length_um=12.0,
+        rng=rng,
+    )
+    nodes = tips.tip[:, None] + np.concatenate([np.zeros_like(chains[:, :1]), chains], axis=1)
+    steps = chains.shape[1]
+    grown = np.logical_and.accumulate(allowed(nodes[:, 1:], tips.owner), axis=1)
+    grown &= np.arange(steps) < steps * rng.uniform(0.6, 1, size=(len(nodes), 1))
+    walked = tips.walked[:, None] + STEP_UM * np.arange(steps + 1)
+    beyond = np.maximum(walked - soma_radius_um, 0)
+    radius = np.minimum(TIP_UM + (BASE_UM - TIP_UM) * np.exp(-beyond / 5), 0.6 * soma_radius_um)
+    pieces = Segments(
+        nodes[:, :-1][grown],
+        nodes[:, 1:][grown],
+        np.stack([radius[:, :-1], radius[:, 1:]], axis=-1)[grown],
+        np.broadcast_to(tips.owner[:, None], grown.shape)[grown],
+    )
+    last = grown.sum(axis=1)
+    long = np.flatnonzero(last > 2)
+    last = last[long]
+    heading = (nodes[long, last] - nodes[long, last - 1]) / STEP_UM
+    tips = Tips(nodes[long, last], heading, walked[long, last], tips.owner[long])
+    return pieces, _fork(tips, rng)
+
+
+def _fork(tips: Tips, rng: np.random.Generator) -> Tips:
+    """Turn most tips into two that lean to opposite sides; the others only bend."""
+    heading = tips.direction
+    aside = rng.normal(size=heading.shape)
+    aside -= (aside * heading).sum(axis=1, keepdims=True) * heading
+    aside /= np.linalg.norm(aside, axis=1, keepdims=True)
+    first = np.arange(len(heading))
+    second = first[rng.random(len(heading)) < 0.75]
+    parent = np.concatenate([first, second])
+    side = np.concatenate([np.ones(len(first)), -np.ones(len(second))])
+    lean = (side * rng.uniform(0.4, 0.9, size=len(parent)))[:, None] * aside[parent]
+    return Tips(tips.tip[parent], heading[parent] + lean, tips.walked[parent], tips.owner[parent])
+
+
+def draw_cell(
+    cell: Segments, shape: Sequence[int], spacing: NDArray[np.float64]
+) -> tuple[tuple[slice, ...], NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the box around a cell, how much of each pixel it fills, and the pixels it owns."""
+    nodes = np.stack([cell.starts, cell.ends])
+    reach = cell.radii.max() + spacing
+    first = np.floor((nodes.min(axis=(0, 1)) - reach) / spacing).astype(int)
+    last = np.ceil((nodes.max(axis=(0, 1)) + reach) / spacing).astype(int)
+    first, last = np.maximum(first, 0), np.minimum(last, np.asarray(shape) - 1)
+    factors = upsampling(spacing, 2 * TIP_UM)
+    fine = spacing / factors
+    nodes -= spacing * first - (spacing - fine) / 2  # from the middle of the first fine pixel
+    soma = np.arange(len(cell.radii)) == 0  # apart, because all pieces get boxes of the same size
+    depth = np.full((last + 1 - first) * factors, -np.inf, np.float32)
+    for part in (soma, ~soma):
+        if part.any():
+            starts, ends = nodes[:, part]
+            tubes = tube_depth(starts, ends, cell.radii[part], shape=depth.shape, spacing=fine)
+            np.maximum(depth, tubes, out=depth)
+    filled = block_mean(coverage(depth, fine.min()), factors)
+    inside = filled >= 0.5
+    # Thin processes fill no pixel by half, but their axes hold the cell together.
+    along = np.linspace(0, 1, 1 + int(np.ceil(4 * STEP_UM / spacing.min())))[:, None, None]
+    axes = np.round((cell.starts + along * (cell.ends - cell.starts)) / spacing).astype(int)
+    index = np.clip(axes - first, 0, last - first)
+    inside[tuple(np.moveaxis(index, -1, 0))] = True
+    return tuple(map(slice, first, last + 1)), filled, inside

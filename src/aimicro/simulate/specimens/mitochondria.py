@@ -1,24 +1,45 @@
-"""Parts of cells that are tubes and shells: mitochondria and plasma membranes."""
+"""Mitochondria: tubes in a cell, from fragments to one network of curved links."""
 
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+from scipy.spatial import cKDTree
 
-from aimicro.simulate.specimens._drawing import (
+from aimicro.simulate import _limits
+from aimicro.simulate.specimens.drawing import (
     as_field,
+    block_mean,
+    coverage,
     jittered_lattice,
     require_positive,
     smooth_noise,
     spacing_um,
     to_peak_1,
+    tube_depth,
+    upsampling,
 )
-from aimicro.simulate.specimens._network import Room, choose_links, curved_links, pieces_of
-from aimicro.simulate.specimens._tubes import block_mean, coverage, finer, tube_depth
-from aimicro.simulate.specimens._voronoi import shell, to_faces
 
 WALL_UM = 0.1  # of a stained outer membrane: the membrane itself is thinner, the dye around it adds
+
+
+class FreeSpace:
+    """Where the axis of a tube may run: inside a mask, a radius away from its border."""
+
+    def __init__(self, mask: NDArray[np.bool_], spacing: NDArray[np.float64], radius_um: float):
+        self.spacing = spacing
+        # Without any border there is nothing to measure distances to.
+        free = mask if mask.all() else distance_transform_edt(mask, sampling=spacing) > radius_um
+        self.free = np.asarray(free)
+
+    def holds(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Say which points, in µm, lie in the room."""
+        index = np.round(points / self.spacing).astype(int)
+        inside = np.all((index >= 0) & (index < self.free.shape), axis=-1)
+        index[~inside] = 0
+        return np.asarray(inside & self.free[tuple(np.moveaxis(index, -1, 0))])
 
 
 def mitochondria(
@@ -100,6 +121,8 @@ def mitochondria(
     rng = np.random.default_rng(rng)
 
     room = _cytoplasm(within, shape, spacing, diameter_um, rng)
+    count = np.prod(np.maximum(spacing * shape / mesh_um, 1))
+    _limits.memory(f"mitochondria {mesh_um:g} µm apart", count, 20_000)
     nodes = jittered_lattice(spacing * shape, mesh_um, 0.5, rng) - spacing / 2
     nodes = nodes[room.holds(nodes)]
     if not len(nodes):
@@ -127,7 +150,8 @@ def _draw_tubes(
     spacing: NDArray[np.float64],
 ) -> NDArray[np.float32]:
     """Return how much of each pixel the tubes fill, or the walls around them."""
-    factors = finer(spacing, diameter_um / 2)
+    factors = upsampling(spacing, diameter_um / 2)
+    _limits.memory("tubes drawn on finer pixels", np.prod(factors) * np.prod(shape), 16)
     fine = spacing / factors
     to_first_fine_pixel = (spacing - fine) / 2
     depth = tube_depth(
@@ -146,9 +170,9 @@ def _cytoplasm(
     spacing: NDArray[np.float64],
     diameter_um: float,
     rng: np.random.Generator,
-) -> Room:
+) -> FreeSpace:
     """Return the room for tubes in the mask, or in a cell that is made up."""
-    # A map of the room needs no finer pixels than the tubes are thick.
+    # A map of the room needs no upsampling pixels than the tubes are thick.
     stride = np.maximum(diameter_um / 2 // spacing, 1).astype(int)
     if within is None:
         cell = _spread_cell(-(-np.asarray(shape) // stride), spacing * stride, rng)
@@ -159,7 +183,7 @@ def _cytoplasm(
             f"Expected within of the shape {tuple(shape)}, got {np.shape(within)}. "
             f"Give a mask of the image, true where mitochondria may be."
         )
-    return Room(cell, spacing * stride, diameter_um / 2)
+    return FreeSpace(cell, spacing * stride, diameter_um / 2)
 
 
 def _spread_cell(
@@ -183,122 +207,81 @@ def _spread_cell(
     return np.asarray(cell & thin & (nucleus2 + (z / 0.85) ** 2 > 1))
 
 
-def membranes(
-    shape: Sequence[int],
-    *,
-    pixel_size_um: float | Sequence[float] = 0.2,
-    cell_um: float = 10.0,
-    thickness_um: float = 0.1,
-    waviness: float = 0.04,
-    height_um: float | None = None,
-    rng: np.random.Generator | int,
-) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Draw the plasma membranes of closely packed cells, and label the cells.
+def curved_links(
+    nodes: NDArray[np.float64], mesh_um: float, room: FreeSpace, rng: np.random.Generator
+) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
+    """Join all near nodes by gentle curves that stay in the room; pairs, and points on the way.
 
-    The cells are a Voronoi tiling: each pixel belongs to the nearest of many seeds, with distances
-    measured in a slightly warped space, which makes the faces wavy. Membranes are thin shells on
-    the faces, of slightly uneven brightness. In 3D the cells fill the volume as in a tissue, or
-    form a sheet like an epithelium, with dark space above and below.
-
-    Parameters
-    ----------
-    shape : sequence of int
-        ``(Y, X)`` or ``(Z, Y, X)`` in pixels.
-    pixel_size_um : float or sequence of float, default 0.2
-        Pixel size in µm, in the order of `shape`; one number if it is the same along all axes.
-    cell_um : float, default 10
-        Typical width of a cell in µm.
-    thickness_um : float, default 0.1
-        Thickness in µm of the two membranes between neighbours, with their gap and dye.
-    waviness : float, default 0.04
-        How far the faces are warped (standard deviation), as a part of `cell_um` from 0 to 0.1.
-    height_um : float, optional
-        Height in µm of a single sheet of cells in the middle of a 3D stack. By default cells fill
-        the volume.
-    rng : numpy.random.Generator or int
-        Source of randomness, or its seed.
-
-    Returns
-    -------
-    image : numpy.ndarray
-        float32 image of `shape`: 0 inside the cells, brightest pixel 1.
-    labels : numpy.ndarray
-        int32 image of `shape`: ``1 … n`` for the cells, all of them present, and 0 for the space
-        outside a sheet. Membranes belong half to one cell and half to its neighbour.
-
-    Raises
-    ------
-    ValueError
-        If `waviness` is out of its range, a height is asked for in 2D or no membrane crosses
-        the field, or for the reasons given at :func:`filaments`.
-
-    Notes
-    -----
-    Used in chapter 1, *One sample, many microscopes*.
-
-    Examples
-    --------
-    >>> image, labels = membranes((128, 128), cell_um=8, rng=0)
-    >>> int(labels.min()), bool(labels.max() > 4)
-    (1, True)
+    Where a curve would leave the room, a straight line may still fit.
     """
-    spacing = spacing_um(shape, pixel_size_um)
-    require_positive(cell_um=cell_um, thickness_um=thickness_um)
-    if not 0 <= waviness <= 0.1:
-        raise ValueError(
-            f"Expected waviness from 0 (flat faces) to 0.1 of cell_um, got {waviness}. "
-            f"Give a part of the width of a cell."
-        )
-    if height_um is not None:
-        require_positive(height_um=height_um)
-        if len(shape) == 2:
-            raise ValueError(
-                f"Expected no height_um for the 2D shape {tuple(shape)}, got {height_um}. "
-                f"Leave it out, or give a shape (Z, Y, X)."
-            )
-    rng = np.random.default_rng(rng)
-    nearest, distance, step = _tiling(shape, spacing, cell_um, waviness, height_um, rng)
-    image = shell(distance, step, thickness_um)
-    if not image.any():
-        raise ValueError(
-            f"Expected a membrane in the field of {as_field(spacing * shape)}, got none between "
-            f"cells of {cell_um:g} µm. Take smaller cells or a larger field."
-        )
-    image *= np.clip(1 + 0.2 * smooth_noise(shape, spacing, cell_um / 12, rng), 0.3, 1.7)
-    present = np.bincount(nearest.ravel() + 1) > 0  # seeds count from 0, and -1 is no cell
-    present[0] = False
-    numbers = np.where(present, np.cumsum(present), 0).astype(np.int32)
-    return to_peak_1(image), numbers[nearest + 1]
+    pairs = cKDTree(nodes).query_pairs(2 * mesh_um, output_type="ndarray")
+    first, last = nodes[pairs[:, 0], None], nodes[pairs[:, 1], None]
+    t = np.linspace(0, 1, 12)[1:-1, None]
+    bend, wave = rng.normal(scale=[[[0.15]], [[0.08]]], size=(2, len(pairs), nodes.shape[1]))
+    bump = bend[:, None] * np.sin(np.pi * t) + wave[:, None] * np.sin(2 * np.pi * t)
+    bump *= np.linalg.norm(last - first, axis=-1)[..., None]
+    straight = first + t * (last - first)
+    bump *= np.asarray(room.holds(straight + bump).all(axis=1))[:, None, None]
+    curves = straight + bump
+    free = np.asarray(room.holds(curves).all(axis=1))
+    return pairs[free], curves[free]
 
 
-def _tiling(
-    shape: Sequence[int],
-    spacing: NDArray[np.float64],
-    cell_um: float,
-    waviness: float,
-    height_um: float | None,
+def choose_links(
+    pairs: NDArray[np.int_],
+    curves: NDArray[np.float64],
+    n: int,
+    connected: float,
     rng: np.random.Generator,
-) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return the cell of each pixel, -1 for none, and the images that :func:`shell` draws from."""
-    extent, ndim = spacing * shape, len(shape)
+) -> NDArray[np.bool_]:
+    """Choose the pairs to keep, short ones first, without letting a piece grow too large.
 
-    # Cells of the tissue go on beyond the field, or else its rim would look like nothing else.
-    around = np.full(ndim, 1.5 * cell_um)
-    if height_um is not None:
-        around[0] = cell_um / 2 - extent[0] / 2
-    seeds = jittered_lattice(extent + 2 * around, cell_um, 0.28, rng) - around
-    if height_um is not None:
-        seeds[:, 0] = extent[0] / 2
-    places = [
-        np.float32(width) * np.arange(n, dtype=np.float32).reshape(-1, *(1,) * (ndim - 1 - axis))
-        + np.float32(waviness * cell_um) * smooth_noise(shape, spacing, cell_um / 6, rng)
-        for axis, (n, width) in enumerate(zip(shape, spacing, strict=True))
-    ]
-    nearest, distance, step = to_faces(places, seeds, spacing)
-    if height_um is not None:
-        beyond = np.abs(places[0] - np.float32(extent[0] / 2)) - np.float32(height_um / 2)
-        rim = np.abs(beyond) < distance
-        distance[rim], step[rim] = np.abs(beyond[rim]), spacing[0]
-        distance[(beyond > 0) & ~rim] = np.inf
-        nearest[beyond > 0] = -1
-    return nearest, distance, step
+    Kruskal's algorithm: a pair is kept if it joins two pieces. A piece may hold from 2 nodes (all
+    are fragments) to all of them (one network); three tubes meet at a junction, not more. Only
+    where a network would fall apart otherwise may a fourth join, in the second round.
+    """
+    length = np.linalg.norm(np.diff(curves, axis=1), axis=-1).sum(axis=1)
+    order = np.argsort(length * rng.uniform(0.6, 1.4, size=len(pairs)))
+    largest = 2 * max(n / 2, 1) ** connected
+    loops = rng.random(len(pairs)) < 0.5 * connected
+    piece, degree, size = np.arange(n), np.zeros(n, int), np.ones(n, int)
+    kept = np.zeros(len(pairs), bool)
+
+    def root(node: int) -> int:
+        while piece[node] != node:
+            piece[node] = node = piece[piece[node]]
+        return node
+
+    for most in (3, n) if connected == 1 else (3,):
+        for pair in order:
+            i, j = pairs[pair]
+            a, b = root(i), root(j)
+            joins = a != b and size[a] + size[b] <= largest
+            closes = a == b and loops[pair] and most == 3 and max(degree[i], degree[j]) < 2
+            if not kept[pair] and max(degree[i], degree[j]) < most and (joins or closes):
+                kept[pair] = True
+                degree[[i, j]] += 1
+                if joins:
+                    piece[b] = a
+                    size[a] += size[b]
+    return kept
+
+
+def pieces_of(
+    nodes: NDArray[np.float64], pairs: NDArray[np.int_], curves: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the straight pieces of all curves, after tension has rounded the kinks at nodes."""
+    n, ndim = nodes.shape
+    points = np.concatenate([nodes, curves.reshape(-1, ndim)])
+    inner = n + np.arange(len(points) - n).reshape(curves.shape[:2])
+    chains = np.concatenate([pairs[:, :1], inner, pairs[:, 1:]], axis=1)
+    i, j = chains[:, :-1].ravel(), chains[:, 1:].ravel()
+    neighbours = np.bincount(np.concatenate([i, j]), minlength=len(points))
+    free = (neighbours > 1)[:, None]
+    for _ in range(25):
+        pull = np.zeros_like(points)
+        np.add.at(pull, i, points[j])
+        np.add.at(pull, j, points[i])
+        points = np.where(free, (points + pull / np.maximum(neighbours, 1)[:, None]) / 2, points)
+    alone = np.flatnonzero(neighbours == 0)  # a round fragment
+    return points[np.concatenate([i, alone])], points[np.concatenate([j, alone])]

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from aimicro.simulate.specimens._drawing import (
+from aimicro.simulate import _limits
+from aimicro.simulate.specimens.drawing import (
     FWHM_PER_SIGMA,
+    as_field,
     deposit,
     require_positive,
     spacing_um,
@@ -89,10 +91,13 @@ def filaments(
 
     # Gentle curves that start anywhere inside have left the field on both sides by then.
     reach = 1.25 * float(np.linalg.norm(extent))
+    step_um = min(4 * spacing.min(), persistence_length_um / 100)
+    points_each = 2 * reach / step_um * np.ceil(4 * step_um / spacing.min())
+    _limits.memory(f"{n} filaments in a field of {as_field(extent)}", n * points_each, 100)
     chains = worm_like_chains(
         rng.normal(size=(n, len(extent))) * extent,
         length_um=2 * reach,
-        step_um=min(4 * spacing.min(), persistence_length_um / 100),
+        step_um=step_um,
         persistence_length_um=persistence_length_um,
         rng=rng,
     )

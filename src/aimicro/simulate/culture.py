@@ -1,4 +1,4 @@
-"""How the cells of a movie live from frame to frame, and how they are drawn."""
+"""A culture of cells that live on between the pictures taken of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,56 +8,145 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from aimicro import checks
+from aimicro.simulate.specimens.drawing import spacing_um, whole_number
+
 _ROUNDED_AREA = 0.6  # of its area (in 3D: volume) is what a cell keeps when it rounds up
 _ROUNDING_MIN = 5.0  # time constant of rounding up, and of spreading afterwards
 _FLASH_GAIN = 1.5  # light that a flash adds, in units of the light of the resting cell
 _MARGIN = 4.0  # hidden border around the field where cells wait to enter, in cell radii
 _WAVES = 16  # plane waves whose sum is the texture of a cell
 
+_UNITS = "Look up its unit in help(dividing_cells)."
+
 
 @dataclass(frozen=True)
-class Life:
+class CellParameters:
     """How cells live; see :func:`dividing_cells`."""
 
-    frame_interval_s: float
-    radius_um: float
-    speed_um_per_min: float
-    persistence_min: float
-    division_time_min: float
-    mitosis_min: float
-    flash_rate_per_cell_hour: float
-    flash_decay_min: float
+    radius_um: float = 5.0
+    speed_um_per_min: float = 0.5
+    persistence_min: float = 20.0
+    division_time_min: float = 720.0
+    mitosis_min: float = 30.0
+    flash_rate_per_cell_hour: float = 0.05
+    flash_decay_min: float = 10.0
 
     def __post_init__(self) -> None:
-        may_be_0 = ("speed_um_per_min", "flash_rate_per_cell_hour")
-        for name, value in vars(self).items():
-            allowed = np.isfinite(value) or name == "division_time_min"
-            if not (allowed and (value > 0 or (value == 0 and name in may_be_0))):
-                raise ValueError(
-                    f"Expected {name} {'from 0 up' if name in may_be_0 else 'above 0'}, "
-                    f"got {value}. Look up its unit in help(dividing_cells)."
-                )
-        shortest = 4 * max(self.mitosis_min, self.dt_min)
+        for name in ("speed_um_per_min", "flash_rate_per_cell_hour"):
+            checks.number(name, getattr(self, name), low=0, hint=_UNITS)
+        for name in ("radius_um", "persistence_min", "mitosis_min", "flash_decay_min"):
+            checks.number(name, getattr(self, name), above=0, hint=_UNITS)
+        if self.division_time_min != np.inf:
+            checks.number("division_time_min", self.division_time_min, above=0, hint=_UNITS)
+        self.check_pace(0)
+
+    def check_pace(self, minutes: float) -> None:
+        """Refuse a time from frame to frame in which a cell could divide unseen."""
+        shortest = 4 * max(self.mitosis_min, minutes)
         if self.division_time_min < shortest:
             raise ValueError(
                 f"Expected division_time_min of at least {shortest:g}, four times the longer of "
-                f"mitosis_min={self.mitosis_min:g} and the {self.dt_min:g} min between frames, got "
+                f"mitosis_min={self.mitosis_min:g} and the {minutes:g} min between frames, got "
                 f"{self.division_time_min}. Let cells live longer, or shorten the others."
             )
 
-    @property
-    def dt_min(self) -> float:
-        return self.frame_interval_s / 60
-
 
 Cells = NDArray[Any]  # a structured array, one row a cell
+
+
+class Culture:
+    """Cells in a dish: time passes, light bleaches them, and pictures can be drawn at any time.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        ``(Y, X)`` or ``(Z, Y, X)`` of the field in pixels.
+    cells : CellParameters
+        How the cells live.
+    pixel_size_um : float or sequence of float, default 0.5
+        Pixel size in µm, in the order of `shape`; one number if it is the same along all axes.
+    n : int, default 20
+        Cells with their centre in the field at the start.
+    half_life_exposures : float, default infinite
+        Exposures of dose 1 after which half of the fluorophores are gone.
+    rng : numpy.random.Generator or int
+        Source of randomness, or its seed.
+
+    Raises
+    ------
+    ValueError
+        If a number is outside its range, or `n` cells do not fit.
+
+    Notes
+    -----
+    Used in chapter 7, *Event-driven acquisition*; :func:`aimicro.simulate.dividing_cells` films it.
+
+    Examples
+    --------
+    >>> culture = Culture((64, 64), CellParameters(), n=3, rng=0)
+    >>> culture.advance(5)
+    >>> culture.expose()
+    >>> image, labels = culture.draw()
+    >>> image.shape, labels.dtype
+    ((64, 64), dtype('int32'))
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        cells: CellParameters,
+        *,
+        pixel_size_um: float | Sequence[float] = 0.5,
+        n: int = 20,
+        half_life_exposures: float = np.inf,
+        rng: np.random.Generator | int,
+    ) -> None:
+        self.spacing = spacing_um(shape, pixel_size_um)
+        self.shape, self.parameters = tuple(shape), cells
+        if half_life_exposures != np.inf:
+            checks.number("half_life_exposures", half_life_exposures, above=0)
+        if cells.radius_um < 2 * self.spacing.max():
+            raise ValueError(
+                f"Expected radius_um of at least two pixels, {2 * self.spacing.max():g} µm, "
+                f"got {cells.radius_um}. Take larger cells or smaller pixels."
+            )
+        self.half_life_exposures, self.exposures = half_life_exposures, 0.0
+        self.rng = np.random.default_rng(rng)
+        self.field_um = np.array([-self.spacing / 2, self.spacing * (np.asarray(shape) - 0.5)])
+        self.cells = seed_cells(whole_number(n), self.field_um, cells, self.rng)
+
+    @property
+    def shining(self) -> float:
+        """Fraction of the fluorophores that still shine."""
+        return float(np.exp2(-self.exposures / self.half_life_exposures))
+
+    def advance(self, minutes: float) -> None:
+        """Let time pass: cells grow, flash, divide and move."""
+        checks.number("minutes", minutes, above=0)
+        self.parameters.check_pace(minutes)
+        _age(self.cells, self.field_um, self.parameters, minutes, self.rng)
+        self.cells = _divide(self.cells, self.parameters, self.rng)
+        _move(self.cells, self.field_um, self.parameters, minutes, self.rng)
+
+    def expose(self, dose: float = 1.0) -> None:
+        """Light the culture, which bleaches it; a dose of 1 is one exposure."""
+        self.exposures += checks.number("dose", dose, low=0)
+
+    def draw(
+        self, field: tuple[slice, ...] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Draw what still shines, and the ids of the cells, of all or a part of the field."""
+        image, ids = _draw(self.cells, self.spacing, self.shape)
+        part = field or ...
+        return (self.shining * image[part]).astype(np.float32), ids[part]
 
 
 def _record(ndim: int) -> np.dtype[np.void]:
     """Say what is known of a cell."""
     return np.dtype(
         [
-            ("name", np.int32),  # from birth to division, also out of sight
+            ("id", np.int32),  # from birth to division, also out of sight
             ("mother", np.int32),
             ("centre", float, ndim),  # µm
             ("velocity", float, ndim),  # µm/min
@@ -79,7 +168,7 @@ def _record(ndim: int) -> np.dtype[np.void]:
     )
 
 
-def _new_cells(count: int, ndim: int, life: Life, rng: np.random.Generator) -> Cells:
+def _new_cells(count: int, ndim: int, life: CellParameters, rng: np.random.Generator) -> Cells:
     """Draw all that a cell does not inherit."""
     cells = np.zeros(count, _record(ndim))
     cells["velocity"] = rng.normal(scale=life.speed_um_per_min / np.sqrt(ndim), size=(count, ndim))
@@ -96,13 +185,15 @@ def _new_cells(count: int, ndim: int, life: Life, rng: np.random.Generator) -> C
     return cells
 
 
-def settle(n: int, field_um: NDArray[np.float64], life: Life, rng: np.random.Generator) -> Cells:
+def seed_cells(
+    n: int, field_um: NDArray[np.float64], life: CellParameters, rng: np.random.Generator
+) -> Cells:
     """Put `n` cells into the field, and about as many per area around it, without overlap."""
     world = _world(field_um, life)
     extent, ndim = field_um[1] - field_um[0], field_um.shape[1]
     around = rng.poisson(n * (np.prod((world[1] - world[0]) / extent) - 1))
     cells = _new_cells(n + around, ndim, life, rng)
-    cells["name"] = np.arange(1, len(cells) + 1)
+    cells["id"] = np.arange(1, len(cells) + 1)
     if np.isfinite(life.division_time_min):
         # In a growing culture young cells are more frequent: the density of ages is 2^(1 - phase).
         cells["phase"] = -np.log2(1 - rng.random(len(cells)) / 2)
@@ -134,7 +225,7 @@ def settle(n: int, field_um: NDArray[np.float64], life: Life, rng: np.random.Gen
     return cells[placed]
 
 
-def _world(field_um: NDArray[np.float64], life: Life) -> NDArray[np.float64]:
+def _world(field_um: NDArray[np.float64], life: CellParameters) -> NDArray[np.float64]:
     """Return the corners of the field with its hidden border."""
     return field_um + _MARGIN * life.radius_um * np.array([[-1], [1]])
 
@@ -151,10 +242,16 @@ def _radii(cells: Cells) -> NDArray[np.float64]:
     return radii
 
 
-def age(cells: Cells, field_um: NDArray[np.float64], life: Life, rng: np.random.Generator) -> None:
+def _age(
+    cells: Cells,
+    field_um: NDArray[np.float64],
+    life: CellParameters,
+    dt_min: float,
+    rng: np.random.Generator,
+) -> None:
     """Let the time between two frames pass, for all but the motion."""
     mitosis = 1 - life.mitosis_min / cells["cycle_min"]
-    cells["phase"] += life.dt_min / cells["cycle_min"]
+    cells["phase"] += dt_min / cells["cycle_min"]
     radii = _radii(cells)[:, None]
     in_plane = np.arange(-field_um.shape[1], 0) >= -2  # daughters part along y and x alone
     low, high = cells["centre"] - field_um[0], field_um[1] - cells["centre"]
@@ -164,16 +261,14 @@ def age(cells: Cells, field_um: NDArray[np.float64], life: Life, rng: np.random.
     waiting = ready & ~cells["mitotic"] & ~inside & ~outside
     cells["phase"][waiting] = np.nextafter(mitosis[waiting], 0)
     cells["mitotic"] = ready & ~waiting
-    cells["rounded"] += (cells["mitotic"] - cells["rounded"]) * -np.expm1(
-        -life.dt_min / _ROUNDING_MIN
-    )
-    chance = -np.expm1(-life.flash_rate_per_cell_hour * life.dt_min / 60)
+    cells["rounded"] += (cells["mitotic"] - cells["rounded"]) * -np.expm1(-dt_min / _ROUNDING_MIN)
+    chance = -np.expm1(-life.flash_rate_per_cell_hour * dt_min / 60)
     cells["flashes"] = (rng.random(len(cells)) < chance) & ~cells["mitotic"]
-    cells["glow"] *= np.exp(-life.dt_min / life.flash_decay_min)
+    cells["glow"] *= np.exp(-dt_min / life.flash_decay_min)
     cells["glow"] += _FLASH_GAIN * cells["flashes"]
 
 
-def divide(cells: Cells, life: Life, rng: np.random.Generator) -> Cells:
+def _divide(cells: Cells, life: CellParameters, rng: np.random.Generator) -> Cells:
     """Replace each cell whose time has come by its two daughters."""
     due = cells["phase"] >= 1
     mothers = np.repeat(cells[due], 2)
@@ -181,35 +276,41 @@ def divide(cells: Cells, life: Life, rng: np.random.Generator) -> Cells:
     daughters = _new_cells(len(mothers), ndim, life, rng)
     for inherited in ("centre", "rounded", "concentration", "glow"):
         daughters[inherited] = mothers[inherited]
-    daughters["mother"] = mothers["name"]
-    daughters["name"] = cells["name"].max() + 1 + np.arange(len(mothers))
-    share = rng.uniform(0.46, 0.54, size=len(mothers) // 2)
-    daughters["size"] = 2 * mothers["size"] * np.stack([share, 1 - share], axis=1).ravel()
+    daughters["mother"] = mothers["id"]
+    daughters["id"] = cells["id"].max() + 1 + np.arange(len(mothers))
+    fraction = rng.uniform(0.46, 0.54, size=len(mothers) // 2)
+    daughters["size"] = 2 * mothers["size"] * np.stack([fraction, 1 - fraction], axis=1).ravel()
     daughters["phase"] = (mothers["phase"] - 1) * mothers["cycle_min"] / daughters["cycle_min"]
 
-    angle = np.repeat(rng.uniform(0, 2 * np.pi, size=len(share)), 2)
+    angle = np.repeat(rng.uniform(0, 2 * np.pi, size=len(fraction)), 2)
     angle[1::2] += np.pi
     apart = np.stack([np.sin(angle), np.cos(angle)], axis=1)
     daughters["centre"][:, -2:] += _radii(daughters)[:, None] * apart
     return np.concatenate([cells[~due], daughters])
 
 
-def move(cells: Cells, field_um: NDArray[np.float64], life: Life, rng: np.random.Generator) -> None:
+def _move(
+    cells: Cells,
+    field_um: NDArray[np.float64],
+    life: CellParameters,
+    dt_min: float,
+    rng: np.random.Generator,
+) -> None:
     """Walk for the time between two frames, turn a little, and make room for each other."""
-    _walk(cells, life, rng)
+    _walk(cells, life, dt_min, rng)
     # Who leaves the hidden border comes back on its other side, so that the density stays.
     low, high = _world(field_um, life)
     cells["centre"] = low + np.mod(cells["centre"] - low, high - low)
-    kick = rng.normal(scale=0.05 * np.sqrt(life.dt_min), size=cells["axes"].shape)
+    kick = rng.normal(scale=0.05 * np.sqrt(dt_min), size=cells["axes"].shape)
     q, r = np.linalg.qr(cells["axes"] + kick)
     cells["axes"] = q * np.sign(np.diagonal(r, axis1=-2, axis2=-1))[:, None]
     _make_room(cells)
 
 
-def _walk(cells: Cells, life: Life, rng: np.random.Generator) -> None:
+def _walk(cells: Cells, life: CellParameters, dt_min: float, rng: np.random.Generator) -> None:
     """Take one exact step of the Ornstein–Uhlenbeck process, however long the interval is."""
     shape = cells["centre"].shape
-    persistence, x = life.persistence_min, life.dt_min / life.persistence_min
+    persistence, x = life.persistence_min, dt_min / life.persistence_min
     keep = np.exp(-x)
     variance = life.speed_um_per_min**2 / shape[1]
     of_velocity = variance * (1 - keep**2)
@@ -247,17 +348,17 @@ class _Body(NamedTuple):
     depth_um: NDArray[np.float64]  # under the outline, negative outside
 
 
-def draw(
+def _draw(
     cells: Cells, spacing: NDArray[np.float64], shape: Sequence[int]
 ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """Draw a frame: fluorophores, and names for labels."""
+    """Draw a frame: fluorophores, and the ids of the cells."""
     deepest, second = np.full((2, *shape), -np.inf)
-    names = np.zeros(shape, np.int32)
+    ids = np.zeros(shape, np.int32)
     bodies = [_body(cell, spacing, shape) for cell in cells]
     for cell, body in zip(cells, bodies, strict=True):
         if body is not None:
             deep, next_deep = deepest[body.box], second[body.box]
-            names[body.box][body.depth_um > np.maximum(deep, 0)] = cell["name"]
+            ids[body.box][body.depth_um > np.maximum(deep, 0)] = cell["id"]
             np.maximum(next_deep, np.minimum(deep, body.depth_um), out=next_deep)
             np.maximum(deep, body.depth_um, out=deep)
 
@@ -274,7 +375,7 @@ def draw(
             covered = coverage > 0
             texture = _texture(cell, body.offset[covered])
             image[body.box][covered] += bright * coverage[covered] * texture
-    return image, names
+    return image, ids
 
 
 def _body(cell: Any, spacing: NDArray[np.float64], shape: Sequence[int]) -> _Body | None:

@@ -8,11 +8,16 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull, cKDTree
 from skimage.measure import label
 
-from aimicro.simulate.specimens._drawing import jittered_lattice, smooth_noise
-from aimicro.simulate.specimens._network import choose_links
-from aimicro.simulate.specimens._tubes import block_mean, coverage, finer, tube_depth
-from aimicro.simulate.specimens._voronoi import shell, to_faces
-from aimicro.simulate.specimens.organelles import membranes, mitochondria
+from aimicro.simulate.specimens.drawing import (
+    block_mean,
+    coverage,
+    jittered_lattice,
+    smooth_noise,
+    tube_depth,
+    upsampling,
+)
+from aimicro.simulate.specimens.membranes import membranes, shell, to_faces
+from aimicro.simulate.specimens.mitochondria import choose_links, mitochondria
 
 STACK = {"shape": (16, 96, 96), "pixel_size_um": (0.25, 0.1, 0.1)}
 PLANE = {"shape": (192, 192), "pixel_size_um": 0.1}
@@ -42,7 +47,7 @@ class TestTubes:
     @pytest.mark.parametrize("offset", [0.0, 0.13, 0.37])
     def test_light_is_the_volume_whatever_the_pixels_and_wherever_it_lies(self, spacing, offset):
         spacing = np.array(spacing)
-        factors = finer(spacing, 0.2)
+        factors = upsampling(spacing, 0.2)
         fine = spacing / factors
         shape = np.ceil(np.array([3.0, 3.0, 8.0]) / spacing).astype(int)
         start = np.array([[1.5, 1.5, 2.0]]) + offset * spacing
@@ -169,9 +174,9 @@ class TestMitochondria:
             ({"stain": "cristae"}, "'matrix' or 'outer membrane', got 'cristae'"),
             ({"within": np.ones((3, 3), bool)}, r"within of the shape \(64, 64\), got \(3, 3\)"),
             ({"within": np.zeros((64, 64), bool)}, "found none"),
-            ({"diameter_um": 0}, "diameter_um above 0, got 0"),
-            ({"mesh_um": -1}, "mesh_um above 0, got -1"),
-            ({"pixel_size_um": 0}, "one positive pixel size"),
+            ({"diameter_um": 0}, "diameter_um above 0 µm, got 0"),
+            ({"mesh_um": -1}, "mesh_um above 0 µm, got -1"),
+            ({"pixel_size_um": 0}, "Expected pixel_size_um"),
             ({"shape": (64,)}, "Expected a shape"),
         ],
     )
@@ -286,13 +291,13 @@ class TestMembranes:
     @pytest.mark.parametrize(
         ("setting", "message"),
         [
-            ({"cell_um": 0}, "cell_um above 0, got 0"),
+            ({"cell_um": 0}, "cell_um above 0 µm, got 0"),
             ({"thickness_um": np.nan}, "thickness_um above 0"),
             ({"waviness": 0.2}, r"waviness from 0 \(flat faces\) to 0.1 of cell_um, got 0.2"),
             ({"height_um": 5}, r"no height_um for the 2D shape \(64, 64\), got 5"),
-            ({"shape": (8, 64, 64), "height_um": -1}, "height_um above 0, got -1"),
+            ({"shape": (8, 64, 64), "height_um": -1}, "height_um above 0 µm, got -1"),
             ({"cell_um": 2000}, "Expected a membrane in the field of 12.8 × 12.8 µm, got none"),
-            ({"pixel_size_um": (0.1,) * 3}, "one positive pixel size"),
+            ({"pixel_size_um": (0.1,) * 3}, "Expected pixel_size_um"),
             ({"shape": (0, 64)}, "Expected a shape"),
         ],
     )

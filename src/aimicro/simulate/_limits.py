@@ -1,0 +1,60 @@
+"""What a simulator takes on: pixel sizes of light microscopes, and what fits into memory."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aimicro import checks
+
+SMALLEST_UM, LARGEST_UM, FARTHEST_UM = 0.001, 10.0, 100.0
+"""Pixels of a light microscope, and its planes; what is beyond was meant in another unit."""
+
+MEMORY_LIMIT_GB = 6.0
+"""What one call of a simulator may need, at most."""
+
+
+def voxel(
+    name: str, size_um: float | Sequence[float] | NDArray[np.float64], ndim: int
+) -> tuple[float, ...]:
+    """Return one plausible size of a pixel or voxel in µm for each axis."""
+    sizes: tuple[float, ...] = checks.per_axis(
+        name,
+        size_um,
+        ndim,
+        unit="µm",
+        hint="Give the camera's pixel divided by the magnification, in the order of the shape.",
+    )
+    for size in sizes:
+        checks.number(
+            name,
+            size,
+            low=SMALLEST_UM,
+            high=LARGEST_UM,
+            unit="µm",
+            hint="Divide nanometres by 1000.",
+        )
+    return sizes
+
+
+def voxels(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the shape of a 2D or 3D image as whole numbers."""
+    sides = tuple(checks.whole("each side of the shape", side, low=0) for side in shape)
+    if len(sides) not in (2, 3) or min(sides) < 1:
+        raise ValueError(
+            f"Expected a shape (Z, Y, X) or (Y, X) of at least one voxel each, got {sides}. "
+            f"Take one channel and one time point at a time."
+        )
+    return sides
+
+
+def memory(what: str, numbers: float | np.number[Any], bytes_each: float = 8) -> None:
+    """Refuse work that would need more memory than the limit, before it begins."""
+    needed = float(numbers) * bytes_each / 1e9
+    if not math.isfinite(needed) or needed > MEMORY_LIMIT_GB:
+        raise ValueError(
+            f"Expected {what} within {MEMORY_LIMIT_GB:g} GB of memory, got an estimate of "
+            f"{needed:.3g} GB. Take a smaller shape, and look whether sizes are in micrometres."
+        )
