@@ -4,6 +4,7 @@ import errno
 import math
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -29,6 +30,7 @@ from aimicro.train import (
     fit,
     structure,
 )
+from aimicro.train.checkpoint import read_checkpoint
 from aimicro.train.files import smallest_shape
 
 LAST = "last.safetensors"
@@ -183,7 +185,7 @@ def _train(config: CompleteConfig, folder: Path, pairs: Pairs, held_out: Pairs) 
         ),
         loss=config.loss,
         metrics={name: METRICS[name] for name in config.metrics},
-        precision=config.mixed_precision,
+        precision=_precision(config, folder / LAST),
         checkpoint=folder / LAST,
         resume=True,
         progress=True,
@@ -208,6 +210,14 @@ def _check_different(patches: FilePatches, validation: FilePatches | None) -> No
             f"Expected validation images that are not trained on, got {len(shared)} that are, the "
             f"first is {shared[0]}. Keep some images apart for validation."
         )
+
+
+def _precision(config: CompleteConfig, last: Path) -> Literal["auto", "float32", "bfloat16"]:
+    """That with which a training began: the machine that goes on may have the other by itself."""
+    if config.mixed_precision != "auto" or not last.exists():
+        return config.mixed_precision
+    header, _ = read_checkpoint(last, architecture=RCAN)
+    return "bfloat16" if header["progress"]["settings"]["bfloat16"] else "float32"
 
 
 def _network(config: CompleteConfig) -> RCAN:
