@@ -406,6 +406,18 @@ class TestExistingTraining:
         assert train(tmp_path / "m", moved, epochs=2, resume=True) == 0
         assert content(tmp_path / "m") == before
 
+    @pytest.mark.parametrize("native", [True, False])
+    def test_is_resumed_on_a_machine_with_other_short_numbers(
+        self, data: dict[str, Any], tmp_path: Path, native: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        loop = sys.modules["aimicro.train.fit"]  # in the package, its name is the function's
+        monkeypatch.setattr(loop, "native_bfloat16", lambda _: native)
+        assert train(tmp_path / "m", data, epochs=2) == 0
+        before = content(tmp_path / "m")
+        monkeypatch.setattr(loop, "native_bfloat16", lambda _: not native)
+        assert train(tmp_path / "m", data, epochs=2, resume=True) == 0
+        assert content(tmp_path / "m") == before
+
     def test_is_not_resumed_with_other_images_under_the_same_name(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -481,7 +493,9 @@ class TestBadInput:
     ) -> None:
         """The network would learn their numbers."""
         folders = save_pairs(tmp_path / "labelled", 2, (32, 32), seed=5)
-        labels = np.kron(np.arange(16).reshape(4, 4), np.ones((8, 8))).astype(np.uint16)
+        labels = np.zeros((32, 32), np.uint16)
+        for number, corner in enumerate([(1, 2), (3, 18), (14, 5), (20, 20)], start=3):
+            labels[tuple(slice(start, start + 10) for start in corner)] = number
         for index in range(2):
             write_tiff(Path(folders["gt"], f"{index}.tif"), labels, axes="YX")
         told = refused(
