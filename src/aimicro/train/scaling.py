@@ -172,8 +172,9 @@ class Scaling:
         """Undo `to_dict`; ValueError, KeyError or TypeError for what it never gave."""
         kinds: dict[str, type[Linear | Percentile]] = {"linear": Linear, "percentile": Percentile}
         scales = [
-            values[name]
-            and kinds[values[name]["kind"]](
+            None
+            if name == "output" and values[name] is None
+            else kinds[values[name]["kind"]](
                 **{key: value for key, value in values[name].items() if key != "kind"}
             )
             for name in ("input", "output")
