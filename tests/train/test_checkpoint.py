@@ -1,5 +1,6 @@
 import json
 import pickle
+import random
 import struct
 from pathlib import Path
 
@@ -67,17 +68,85 @@ def test_truncated_file_is_refused_wherever_it_is_cut(file: Path, tmp_path: Path
             load_model(cut)
 
 
-def test_other_architecture_is_refused(file: Path) -> None:
-    with pytest.raises(CheckpointError, match="expected weights of OtherNet, got weights of UNet"):
+def test_the_file_tells_which_class_to_build(tmp_path: Path) -> None:
+    save_model(tmp_path / "other.safetensors", OtherNet(channels=4, depth=1))
+    assert type(load_model(tmp_path / "other.safetensors")) is OtherNet
+
+
+def test_a_class_that_was_not_imported_is_named(file: Path) -> None:
+    rewrite_header(file, architecture="TheirNet")
+    with pytest.raises(CheckpointError, match=r"got weights of 'TheirNet'\. Import the module"):
         load_model(file)
 
 
-def test_newer_version_is_refused(file: Path) -> None:
-    rewrite_header(file, format_version=2, versions={"aimicro": "9.0"})
+@pytest.mark.parametrize(
+    ("version", "todo"), [(3, "Update aimicro"), (1, "Train once more, or use that one")]
+)
+def test_other_formats_are_refused(file: Path, version: int, todo: str) -> None:
+    rewrite_header(file, format_version=version, versions={"aimicro": "9.0"})
     with pytest.raises(
-        CheckpointError, match=r"format 1 or older, got format 2, written by .*9\.0"
+        CheckpointError, match=rf"format 2, got format {version}, written by aimicro 9\.0\. {todo}"
     ):
         load_model(file)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"architecture": ["UNet"]},
+        {"architecture": None},
+        {"config": [1]},
+        {"config": {"channels": "4"}},
+        {"config": {"channels": None, "depth": 1}},
+        {"config": {"channels": 4, "depth": -1}},
+        {"scaling": 3},
+        {"scaling": {}},
+        {"scaling": {"input": 7, "output": None}},
+        {"scaling": {"input": {"kind": "linear", "offset": "x"}, "output": None}},
+        {"scaling": {"input": {"kind": "linear", "scale": float("nan")}, "output": None}},
+        {"scaling": {"input": {"kind": "cubic"}, "output": None}},
+        {"scaling": {"input": None, "output": None}},
+        {"scaling": {"input": {"kind": "linear"}, "output": {}}},
+        {"versions": "1.0"},
+        {"versions": {}},
+        {"format_version": "2"},
+        {"format_version": None},
+        {"progress": "far"},
+        {"seed": "seven"},
+    ],
+    ids=repr,
+)
+def test_a_damaged_header_is_refused(file: Path, changes: dict[str, object]) -> None:
+    rewrite_header(file, **changes)
+    with pytest.raises(CheckpointError, match=r"weights\.safetensors: expected"):
+        load_model(file)
+
+
+def test_damaged_bytes_never_escape_as_another_error(file: Path, tmp_path: Path) -> None:
+    """Bytes of the header replaced, removed or repeated: a good network, or a CheckpointError."""
+    rng = random.Random(0)
+    content = file.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    damaged = tmp_path / "damaged.safetensors"
+    refused = 0
+    for _ in range(600):
+        place = rng.randrange(8 + length)
+        middle = rng.choice([b"", bytes([rng.randrange(256)]), b'"', b"}", b"[", b"9" * 9, b"null"])
+        rest = content[place + rng.choice([0, 1, len(middle)]) :]
+        damaged.write_bytes(content[:place] + middle + rest)
+        try:
+            load_model(damaged)
+        except CheckpointError:
+            refused += 1
+    assert refused > 300
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    network = trained()
+    torch.nn.init.constant_(next(network.parameters()), float("nan"))
+    save_model(tmp_path / "nan.safetensors", network)
+    with pytest.raises(CheckpointError, match=r"nan\.safetensors: expected finite weights"):
+        load_model(tmp_path / "nan.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -113,8 +182,8 @@ def test_failed_write_leaves_the_old_file_and_no_scraps(file: Path) -> None:
     assert [entry.name for entry in file.parent.iterdir()] == [file.name]
 
 
-def test_network_without_configuration_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="dictionary `config`, got Linear"):
+def test_what_is_no_network_of_the_book_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"subclass of aimicro.models.Network to store, got Linear"):
         save_model(tmp_path / "x.safetensors", torch.nn.Linear(1, 1))
 
 

@@ -23,8 +23,14 @@ from aimicro.train import (
     Checkpoint,
     CheckpointError,
     History,
+    Linear,
+    Scaling,
+    checkpoint,
+    devices,
     fit,
     load_model,
+    preparation,
+    save_model,
 )
 
 RNG = np.random.default_rng(0)
@@ -241,7 +247,7 @@ SCRIPT = """
 
 def _train(file: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", textwrap.dedent(SCRIPT), str(file)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
@@ -467,3 +473,303 @@ def test_thin_volumes_are_not_trained_in_bfloat16(monkeypatch: pytest.MonkeyPatc
 def test_bfloat16_for_thin_volumes_is_refused() -> None:
     with pytest.raises(ValueError, match=r"no convolution deeper than the volume.*\(2, 8, 8\)"):
         fit(RCAN(3, 4, 1, 1, 2), thin(2), steps=1, precision="bfloat16", device="cpu")
+
+
+# ---- refused before the work
+
+
+class Watched(UNet):
+    """Counts how often it computes."""
+
+    def __init__(self, channels: int = 4, depth: int = 1) -> None:
+        super().__init__(channels=channels, depth=depth)
+        self.calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return super().forward(x)
+
+
+REFUSED: list[tuple[dict[str, object], type[Exception], str]] = [
+    ({"steps": 250 / 3}, TypeError, r"Expected steps as a whole number of 1 or more, got 83\.3"),
+    ({"steps": 10.5}, TypeError, "Expected steps as a whole number"),
+    ({"validate_every": 2.5}, TypeError, "Expected validate_every as a whole number"),
+    ({"patience": 3}, ValueError, "Expected validation patches to be patient with, got patience"),
+    ({"precision": "fp16"}, ValueError, "Expected precision as one of auto, float32, bfloat16"),
+    ({"compile": "yes"}, ValueError, "Expected compile as one of auto, got 'yes'. Or True"),
+    ({"device": "gpu"}, ValueError, "Expected device as auto, cpu, cuda, .* got 'gpu'"),
+    ({"device": "cuda:99"}, ValueError, "Expected a device of this machine, got cuda:99, of whose"),
+    ({"schedule": lambda step, steps: math.nan}, ValueError, r"schedule\(0, 5\).* got nan"),
+    ({"schedule": lambda step, steps: -step}, ValueError, r"schedule\(4, 5\).* got -4"),
+    ({"checkpoint": "weights.safetensors"}, TypeError, r"Write Checkpoint\(path\)"),
+    ({"checkpoint": Checkpoint("no/such/x.safetensors")}, FileNotFoundError, "Create it first"),
+    ({"objective": "msee"}, ValueError, "Did you mean mse"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "kind", "message"), REFUSED)
+def test_refused_before_the_work(
+    arguments: dict[str, object], kind: type[Exception], message: str
+) -> None:
+    model = Watched()
+    with pytest.raises(kind, match=message) as caught:
+        fit(model, patches(), **{"steps": 5, **arguments})  # type: ignore[arg-type]
+    assert model.calls == 0
+    assert model.scaling is None
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has CUDA")
+def test_cuda_without_cuda_is_refused_in_one_line() -> None:
+    with pytest.raises(ValueError, match=r"got cuda, of .* finds 0 here\. Use device='auto'"):
+        fit(network(), patches(), steps=1, device="cuda")
+
+
+def test_network_that_cannot_be_stored_is_refused_before_the_work(tmp_path: Path) -> None:
+    file = Checkpoint(tmp_path / "c.safetensors")
+    with pytest.raises(
+        TypeError, match=r"a subclass of aimicro\.models\.Network to store, got Conv"
+    ):
+        fit(torch.nn.Conv2d(1, 1, 1), patches(), steps=1, checkpoint=file)
+    model = Watched()
+    model.config["channels"] = object()
+    with pytest.raises(TypeError, match="that JSON can hold"):
+        fit(model, patches(), steps=1, checkpoint=file)
+    assert model.calls == 0
+
+
+def test_batches_that_do_not_fit_the_network_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"Expected a batch .* for this network"):
+        fit(UNet(ndim=3, channels=2, depth=1), patches(), steps=1)
+    with pytest.raises(ValueError, match="that divide by 8"):
+        fit(UNet(channels=2, depth=3), patches(patch_size=(12, 12)), steps=1)
+    with pytest.raises(ValueError, match="that divide by 2"):
+        fit(network(), patches(), steps=1, validation=patches(patch_size=(15, 15)))
+
+
+def test_weights_that_are_not_finite_are_refused() -> None:
+    model = network()
+    torch.nn.init.constant_(next(model.parameters()), math.nan)
+    with pytest.raises(ValueError, match="Expected a network with finite weights"):
+        fit(model, patches(), steps=1)
+
+
+def test_last_step_that_breaks_the_weights_is_reported() -> None:
+    """The loss of a step is measured before its gradient, so it does not tell."""
+
+    def steep(model: torch.nn.Module, x: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        return (0 * model(x)).sum().sqrt()
+
+    with pytest.raises(FloatingPointError, match=r"Expected finite weights.*at step 1\."):
+        fit(network(), patches(), steps=1, objective=steep)
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_nan_in_validation_is_reported(first: int) -> None:
+    def objective(model: torch.nn.Module, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        loss = ((model(x) - t) ** 2).mean()
+        if not model.training:
+            judged.append(float(loss))
+        return loss if len(judged) < first or model.training else loss * math.nan
+
+    judged: list[float] = []
+    with pytest.raises(FloatingPointError, match=f"got nan in validation at step {2 * first}"):
+        fit(
+            network(),
+            patches(),
+            steps=8,
+            validate_every=2,
+            validation=patches(seed=1),
+            objective=objective,
+        )
+
+
+# ---- going on
+
+
+@pytest.mark.parametrize("which", ["patches", "validation"])
+def test_resume_with_other_images_is_refused(tmp_path: Path, which: str) -> None:
+    """Also where shape, mean and spread are the same."""
+    file = Checkpoint(tmp_path / "checkpoint.safetensors", resume=True)
+    same = {"patches": patches(), "validation": patches(seed=5)}
+    fit(network(), steps=2, checkpoint=file, **same)  # type: ignore[arg-type]
+    fit(network(), steps=2, checkpoint=file, **same)  # type: ignore[arg-type]
+    turned = ArrayPatches(list(NOISY[:, ::-1]), list(CLEAN), patch_size=(16, 16), batch_size=4)
+    turned.seed = same[which].seed
+    with pytest.raises(CheckpointError, match="settings and images it began with"):
+        fit(network(), steps=2, checkpoint=file, **{**same, which: turned})  # type: ignore[arg-type]
+
+
+def test_training_goes_on_in_the_precision_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine that computes in bfloat16 itself, and then on one that does not."""
+    file = Checkpoint(tmp_path / "checkpoint.safetensors", resume=True)
+
+    def train(native: bool, last: int, **arguments: object) -> torch.dtype:
+        monkeypatch.setattr(preparation, "native_bfloat16", lambda _device: native)
+        seen, model, training = [], network(), patches()
+        model.register_forward_hook(lambda _m, _i, out: seen.append(out.dtype))
+        training.batch = _stop_at(last, training)  # type: ignore[method-assign]
+        with pytest.raises(KeyboardInterrupt):
+            fit(model, training, steps=9, validate_every=2, checkpoint=file, device="cpu",
+                **arguments)  # type: ignore[arg-type]  # fmt: skip
+        return seen[-1]
+
+    assert train(True, 2) == torch.bfloat16
+    with pytest.warns(RuntimeWarning, match=r"goes on in bfloat16.*Set the precision to float32"):
+        assert train(False, 4) == torch.bfloat16
+    assert train(False, 6, precision="float32") == torch.float32
+    assert train(True, 8) == torch.float32  # as it went on last
+
+
+def test_damaged_state_of_a_training_is_refused(tmp_path: Path) -> None:
+    file = Checkpoint(tmp_path / "checkpoint.safetensors", resume=True)
+    fit(network(), patches(), steps=2, checkpoint=file)
+    header, tensors = checkpoint.read_checkpoint(file.path)
+    progress = header["progress"]
+    weights = checkpoint.strip_prefix(tensors, "weights.")
+    for training, history in (
+        ({}, progress["history"]),
+        (checkpoint.strip_prefix(tensors, "training."), {"stepp": [2]}),
+        (checkpoint.strip_prefix(tensors, "training."), 7),
+    ):
+        model = network()
+        model.scaling = patches().scaling
+        damaged = {**progress, "history": history}
+        checkpoint.write_checkpoint(
+            file.path, model, weights, seed=0, training=training, progress=damaged
+        )
+        with pytest.raises(CheckpointError, match="expected the state of a training, got a dam"):
+            fit(network(), patches(), steps=2, checkpoint=file)
+
+
+def test_finished_weights_are_no_training_to_go_on_with(tmp_path: Path) -> None:
+    save_model(tmp_path / "w.safetensors", network())
+    with pytest.raises(CheckpointError, match="got finished weights"):
+        fit(network(), patches(), steps=1, checkpoint=Checkpoint(tmp_path / "w.safetensors", True))
+
+
+# ---- fine-tuning
+
+
+BRIGHT = [image * 100 + 500 for image in NOISY]
+
+
+def bright(**arguments: object) -> ArrayPatches:
+    return ArrayPatches(BRIGHT, BRIGHT, patch_size=(16, 16), batch_size=4, **arguments)  # type: ignore[arg-type]
+
+
+def test_trained_network_keeps_its_scaling() -> None:
+    model = network()
+    fit(model, patches(), steps=2)
+    before = model.scaling
+    history = fit(model, bright(), steps=1, learning_rate=1e-9)
+    assert model.scaling == before
+    assert history.train_loss[0] > 1e3  # it sees the bright images as they are
+
+
+def test_trained_network_takes_a_scaling_that_the_patches_were_given() -> None:
+    model = network()
+    fit(model, patches(), steps=2)
+    chosen = Scaling(Linear(500, 100), Linear(500, 100))
+    fit(model, bright(scaling=chosen), steps=1)
+    assert model.scaling == chosen
+
+
+def test_restoring_network_that_learns_masks_next_does_not_scale_them() -> None:
+    model = network()
+    fit(model, patches(), steps=2)
+    before = model.scaling
+    masks = ArrayPatches(list(NOISY), list(CLEAN > 0.5), patch_size=(16, 16), batch_size=4)
+    seen = []
+
+    def objective(model: torch.nn.Module, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        seen.append(set(t.unique().tolist()))
+        return LOSSES["bce"](model(x), t)
+
+    fit(model, masks, steps=2, objective=objective)
+    assert model.scaling == Scaling(before.input, None)
+    assert seen == [{0.0, 1.0}] * 2
+    fit(model, patches(), steps=1)
+    assert model.scaling == before
+
+
+# ---- how it is computed
+
+
+def test_metrics_may_be_plain_numbers() -> None:
+    metrics = {"worst": lambda x, t: float((x - t).abs().max())}
+    history = fit(network(), patches(), steps=2, metrics=metrics, validation=patches(seed=1))
+    assert history.metrics["worst"][0] > 0
+    assert fit(network(), patches(), steps=2, metrics=metrics).metrics["worst"][0] > 0
+
+
+def test_deterministic_algorithms_are_for_the_training_alone() -> None:
+    seen = []
+
+    def note(*_: object) -> None:
+        seen.append(torch.are_deterministic_algorithms_enabled())
+
+    for deterministic in (True, False):
+        fit(network(), patches(), steps=1, deterministic=deterministic, after_validation=note)
+    assert seen == [True, False]
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize(
+    ("compile", "device", "steps", "expected"),
+    [
+        (True, "cpu", 1, True),
+        (False, "cuda", 10**6, False),
+        ("auto", "cpu", 10**6, False),
+        ("auto", "cuda", 10**3, False),
+        ("auto", "cuda", 10**4, True),
+    ],
+)
+def test_long_trainings_on_a_gpu_are_compiled(
+    compile: bool | str, device: str, steps: int, expected: bool
+) -> None:
+    assert devices.compiles(compile, torch.device(device), steps) is expected  # type: ignore[arg-type]
+
+
+def test_compiled_network_trains_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled without making machine code, which would take a minute."""
+    compiled = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda model: compiled(model, backend="aot_eager"))
+    results = [network(), network()]
+    for compile, model in zip((False, True), results, strict=True):
+        settings = {"steps": 3, "precision": "float32", "device": "cpu", "compile": compile}
+        fit(model, patches(), **settings)  # type: ignore[arg-type]
+    for plain, other in zip(*(model.state_dict().values() for model in results), strict=True):
+        torch.testing.assert_close(plain, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_on_a_gpu_the_same_line_is_learned_in_bfloat16_compiled(ndim: int) -> None:
+    images = RNG.random((2, *(16,) * ndim))
+    losses = []
+    for settings in ({"device": "cpu", "precision": "float32"}, {"device": "cuda"},
+                     {"device": "cuda", "compile": True}):  # fmt: skip
+        torch.manual_seed(0)
+        model = UNet(ndim=ndim, channels=4, depth=1)
+        training = ArrayPatches(list(images), list(images**2), patch_size=(8,) * ndim)
+        history = fit(model, training, steps=40, **settings)  # type: ignore[arg-type]
+        assert next(model.parameters()).device.type == settings["device"]
+        losses.append(history.train_loss[-1])
+    assert losses == pytest.approx([losses[0]] * 3, rel=0.1)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_deterministic_training_repeats_bit_for_bit() -> None:
+    torch.cuda.manual_seed(3)
+    expected = torch.rand(3, device="cuda")
+    torch.cuda.manual_seed(3)
+    results = []
+    for _ in range(2):
+        model = network()
+        fit(model, patches(), steps=20, device="cuda", deterministic=True)
+        results.append(model.cpu())
+    assert same_weights(*results)
+    assert torch.equal(torch.rand(3, device="cuda"), expected)

@@ -169,6 +169,7 @@ def fit(
     name, objective = chosen(objective)
     rate, metrics = rates(schedule, learning_rate, steps), dict(metrics or {})
     place = available(device)
+    compiled = compiles(compile, place, steps)
     earlier = earlier_training(checkpoint, network)
     patches = scaled(network, patches)
     fixed = fixed_batches(validation, patches.scaling, validation_batches)
@@ -196,7 +197,7 @@ def fit(
         place,
         volumes=len(patches.patch_size) == 3,
         bfloat16=bfloat16,
-        compiled=compiles(compile, place, steps),
+        compiled=compiled,
         processes=processes,
     )
     optimiser = torch.optim.Adam(network.parameters())
