@@ -48,7 +48,7 @@ def bead() -> NDArray[Any]:
     microscope = simulate.Microscope(
         "light-sheet",
         na=1.1,
-        immersion_index=1.33,
+        refractive_index=1.33,
         emission_um=0.52,
         voxel_size_um=(0.09, 0.08, 0.08),
         sheet_thickness_um=0.92,
