@@ -15,14 +15,14 @@ MAY_KNOW = {
     "simulate": {"checks"},
     "data": {"checks", "io", "simulate"},  # simulated twins; files to read
     "models": {"checks"},  # and torch
-    "restore": {"checks", "io", "metrics"},
+    "restore": {"checks", "io", "metrics", "simulate"},  # the noise model of a camera
     "segment": {"checks", "io", "metrics"},
-    "track": {"checks", "io", "metrics"},
+    "track": {"checks", "io", "metrics", "simulate"},  # lineages
     "train": {"checks", "io", "models"},
     "predict": {"checks", "io", "models", "train.scaling"},
     "show": {"checks", "io", "metrics"},
 }
-ON_TOP = {"cli", "export"}  # know everything but each other's private modules, and show
+ON_TOP = {"__main__", "cli", "export"}  # know everything but each other's private modules, and show
 WITHOUT_TORCH = ["aimicro", *(f"aimicro.{room}" for room in ("checks", "data", "io", "metrics"))]
 
 

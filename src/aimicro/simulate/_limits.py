@@ -27,12 +27,12 @@ def voxel(
         unit="µm",
         hint="Give the camera's pixel divided by the magnification, in the order of the shape.",
     )
-    for size in sizes:
+    for axis, size in enumerate(sizes, start=3 - ndim):
         checks.number(
             name,
             size,
             low=SMALLEST_UM,
-            high=LARGEST_UM,
+            high=LARGEST_UM if axis else FARTHEST_UM,  # planes may lie farther apart
             unit="µm",
             hint="Divide nanometres by 1000.",
         )

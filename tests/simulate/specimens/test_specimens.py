@@ -86,7 +86,7 @@ class TestBadInput:
 )
 @pytest.mark.parametrize("value", [0, -1, np.inf, np.nan])
 def test_lengths_are_positive(specimen, length, value):
-    with pytest.raises(ValueError, match=f"Expected {length} above 0, got {value}"):
+    with pytest.raises(ValueError, match=f"Expected {length} above 0 µm, got {value}"):
         specimen((64, 64), **{length: value}, rng=0)
 
 
