@@ -171,15 +171,16 @@ class Scaling:
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Undo `to_dict`; ValueError, KeyError or TypeError for what it never gave."""
         kinds: dict[str, type[Linear | Percentile]] = {"linear": Linear, "percentile": Percentile}
-        scales = [
+        first, last = (
             None
             if name == "output" and values[name] is None
             else kinds[values[name]["kind"]](
                 **{key: value for key, value in values[name].items() if key != "kind"}
             )
             for name in ("input", "output")
-        ]
-        return cls(*scales)
+        )
+        assert first is not None
+        return cls(first, last)
 
 
 def mean_and_deviation(images: Iterable[ArrayLike]) -> tuple[float, float]:
