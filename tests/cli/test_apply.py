@@ -21,8 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimicro.cli import main
+from aimicro.cli._applying import _cut
 from aimicro.cli._channels import Channel, affine_to, score
-from aimicro.cli._restorer import _cut
 from aimicro.cli.config import CompleteConfig, write_config
 from aimicro.io import read_tiff, write_tiff
 from aimicro.metrics.restoration import affine_fit, mse, psnr, ssim
@@ -913,7 +913,7 @@ class TestLargeVolumes:
         assert volume.nbytes > limit
         code = (
             "import re, resource, sys\n"
-            "import aimicro.io.large, aimicro.cli, aimicro.cli._restorer\n"
+            "import aimicro.io.large, aimicro.cli, aimicro.cli._applying\n"
             "aimicro.io.large.LARGE = 10**6\n"
             "used = re.search(r'VmData:\\s+(\\d+) kB', open('/proc/self/status').read())[1]\n"
             f"limit = 1024 * int(used) + {limit}\n"

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from aimicro.cli import main
 from aimicro.cli.config import TrainingConfig, config_schema
 from aimicro.io import write_tiff
 from aimicro.models.rcan import RCAN
-from aimicro.train import Percentile, Scaling, best_weights, load_model
+from aimicro.train import Percentile, Scaling, best_weights, load_model, preparation
 
 SMALL = {
     "input_shape": [8, 16, 16],
@@ -307,7 +308,7 @@ class TestSettings:
         with safe_open(tmp_path / "m" / "last.safetensors", framework="np") as file:
             progress = json.loads(file.metadata()["aimicro"])["progress"]
         assert progress["settings"]["bfloat16"] == (precision == "bfloat16")
-        assert progress["settings"]["loss"] == "ssim_loss"
+        assert progress["settings"]["objective"] == "ssim"
 
     def test_streaming_from_disk_gives_the_same_weights(
         self, trained: Path, data: dict[str, Any], tmp_path: Path
@@ -406,6 +407,19 @@ class TestExistingTraining:
         assert train(tmp_path / "m", moved, epochs=2, resume=True) == 0
         assert content(tmp_path / "m") == before
 
+    @pytest.mark.parametrize("native", [True, False])
+    def test_is_resumed_on_a_machine_with_other_short_numbers(
+        self, data: dict[str, Any], tmp_path: Path, native: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(preparation, "native_bfloat16", lambda _: native)
+        assert train(tmp_path / "m", data, epochs=2) == 0
+        before = content(tmp_path / "m")
+        monkeypatch.setattr(preparation, "native_bfloat16", lambda _: not native)
+        slow = pytest.warns(RuntimeWarning, match="goes on in bfloat16, as it began")
+        with slow if native else nullcontext():
+            assert train(tmp_path / "m", data, epochs=2, resume=True) == 0
+        assert content(tmp_path / "m") == before
+
     def test_is_not_resumed_with_other_images_under_the_same_name(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -481,10 +495,14 @@ class TestBadInput:
     ) -> None:
         """The network would learn their numbers."""
         folders = save_pairs(tmp_path / "labelled", 2, (32, 32), seed=5)
-        labels = np.kron(np.arange(16).reshape(4, 4), np.ones((8, 8))).astype(np.uint16)
+        labels = np.zeros((32, 32), np.uint16)
+        for number, corner in enumerate([(1, 2), (3, 18), (14, 5), (20, 20)], start=3):
+            labels[tuple(slice(start, start + 10) for start in corner)] = number
         for index in range(2):
             write_tiff(Path(folders["gt"], f"{index}.tif"), labels, axes="YX")
-        told = refused(training_data_dir=folders, validation_data_dir="absent", input_shape=None)
+        told = refused(
+            training_data_dir=folders, validation_data_dir="absent", input_shape=[16, 16]
+        )
         assert "gt/0.tif: Expected intensities" in told
         assert "labels" in told
 

@@ -617,7 +617,7 @@ def test_training_goes_on_in_the_precision_it_began_with(
         return seen[-1]
 
     assert train(True, 2) == torch.bfloat16
-    with pytest.warns(RuntimeWarning, match=r"goes on in bfloat16.*Set precision='float32'"):
+    with pytest.warns(RuntimeWarning, match=r"goes on in bfloat16.*Set the precision to float32"):
         assert train(False, 4) == torch.bfloat16
     assert train(False, 6, precision="float32") == torch.float32
     assert train(True, 8) == torch.float32  # as it went on last

@@ -15,7 +15,7 @@ from aimicro.cli._files import is_tiff, paired, tiffs
 from aimicro.io.files import replacing
 
 if TYPE_CHECKING:
-    from aimicro.cli._restorer import Restorer
+    from aimicro.cli._applying import Application
 
 # A file counts as much as it has been restored, so that the time left is right within a file, too.
 _BAR = "{percentage:3.0f}%|{bar}| {n:.1f}/{total} images [{elapsed}<{remaining}]"
@@ -106,16 +106,16 @@ def run(options: argparse.Namespace) -> None:
         if not jobs:
             return
     # Only here, because this loads torch.
-    from aimicro.cli._restorer import Restorer
+    from aimicro.cli._applying import Application
 
-    restorer = Restorer(options)
+    application = Application(options)
     if options.input.is_dir():
         _make(options.output)
-    _restore_all(jobs, restorer, table, overwrite=options.overwrite)
+    _apply_to_all(jobs, application, table, overwrite=options.overwrite)
 
 
-def _restore_all(
-    jobs: Sequence[Job], restorer: "Restorer", table: Path | None, *, overwrite: bool
+def _apply_to_all(
+    jobs: Sequence[Job], application: "Application", table: Path | None, *, overwrite: bool
 ) -> None:
     """Restore image after image; one that is at fault does not keep the others from it."""
     scores = _scores_of_others(table, jobs)
@@ -129,7 +129,7 @@ def _restore_all(
 
         for done, job in enumerate(jobs):
             try:
-                row = restorer.restore(job.raw, job.truth, job.output, each=each)
+                row = application.run(job.raw, job.truth, job.output, each=each)
             except ValueError as fault:
                 faults[job.raw.name] = fault
                 if overwrite:  # an old result would pass for a new one

@@ -22,7 +22,7 @@ def mse(prediction: Tensor, truth: Tensor) -> Tensor:
 
     Parameters
     ----------
-    prediction, truth
+    prediction, truth : Tensor
         `(B, C, [Z,] Y, X)`, in normalised units.
 
     Returns
@@ -43,7 +43,7 @@ def mae(prediction: Tensor, truth: Tensor) -> Tensor:
 
     Parameters
     ----------
-    prediction, truth
+    prediction, truth : Tensor
         `(B, C, [Z,] Y, X)`, in normalised units.
 
     Returns
@@ -66,7 +66,7 @@ def psnr(prediction: Tensor, truth: Tensor) -> Tensor:
 
     Parameters
     ----------
-    prediction, truth
+    prediction, truth : Tensor
         `(B, C, [Z,] Y, X)`, in normalised units.
 
     Returns
@@ -87,7 +87,7 @@ def ssim(prediction: Tensor, truth: Tensor) -> Tensor:
 
     Parameters
     ----------
-    prediction, truth
+    prediction, truth : Tensor
         `(B, C, [Z,] Y, X)`, in normalised units.
 
     Returns
@@ -122,7 +122,7 @@ def ssim_loss(prediction: Tensor, truth: Tensor) -> Tensor:
 
     Parameters
     ----------
-    prediction, truth
+    prediction, truth : Tensor
         `(B, C, [Z,] Y, X)`, in normalised units.
 
     Returns
@@ -142,7 +142,7 @@ def mae_ssim_loss(prediction: Tensor, truth: Tensor) -> Tensor:
 
     Parameters
     ----------
-    prediction, truth
+    prediction, truth : Tensor
         `(B, C, [Z,] Y, X)`, in normalised units.
 
     Returns
@@ -166,9 +166,9 @@ def binary_cross_entropy(prediction: Tensor, truth: Tensor) -> Tensor:
 
     Parameters
     ----------
-    prediction
+    prediction : Tensor
         `(B, C, [Z,] Y, X)`, logits *z*: the network ends without a sigmoid.
-    truth
+    truth : Tensor
         Of the same shape: 1 inside the objects, 0 outside. `ArrayPatches` leaves
         masks of true and false as they are.
 
@@ -192,7 +192,7 @@ def soft_dice(prediction: Tensor, truth: Tensor) -> Tensor:
 
     Parameters
     ----------
-    prediction, truth
+    prediction, truth : Tensor
         As for `binary_cross_entropy`.
 
     Returns

@@ -123,7 +123,7 @@ def in_bfloat16(
     if wished and precision == "auto" and not native_bfloat16(device):
         warnings.warn(
             f"The training goes on in bfloat16, as it began, which {device} imitates and is slow "
-            "at. Set precision='float32' to go on in float32: numbers then differ in rounding.",
+            "at. Set the precision to float32 to go on in that: numbers then differ in rounding.",
             RuntimeWarning,
             stacklevel=3,
         )

@@ -52,7 +52,7 @@ class _Cut(TypedDict):
     overlap: tuple[int, ...]
 
 
-class Restorer:
+class Application:
     """A trained network, and what the options want of it."""
 
     def __init__(self, options: argparse.Namespace) -> None:
@@ -70,7 +70,7 @@ class Restorer:
         layout = torch.channels_last_3d if self.ndim == 3 else torch.channels_last
         self.network = network.to(device=device, memory_format=layout)  # type: ignore[call-overload]
 
-    def restore(
+    def run(
         self, raw: Path, truth: Path | None, output: Path, *, each: Callable[[float], object]
     ) -> Row | None:
         """Restore an image and write it; return its scores if there is a truth.
@@ -86,7 +86,7 @@ class Restorer:
         if self.options.raw_units:
             _check_levels(raw, image.data, undone, self.options.bpp)
         self._rehearse(raw, output, image, n_channels=3 if truth else 2)
-        restored = self._restored(raw, image.data, of_raw, each, scratch)
+        restored = self._predicted(raw, image.data, of_raw, each, scratch)
         channels = {"raw": Channel.normalised(image.data, of_raw), "restored": Channel(restored)}
         row = None
         if truth:
@@ -160,7 +160,7 @@ class Restorer:
 
     # ---- the work
 
-    def _restored(
+    def _predicted(
         self,
         file: Path,
         pixels: NDArray[np.generic],
