@@ -85,6 +85,7 @@ def too_thin_for_bfloat16(model: nn.Module, raw: Tensor, device: torch.device) -
     thin = []
 
     def note(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        """Compare kernel and volume."""
         thin.append(inputs[0].shape[2] < layer.kernel_size[0])  # type: ignore[index]
 
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv3d)]

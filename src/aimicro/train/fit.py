@@ -3,7 +3,6 @@
 Used in chapter 6, *Denoising*, and in appendix A.
 """
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
@@ -35,8 +34,6 @@ from aimicro.train.preparation import (
     scaled,
 )
 from aimicro.train.resuming import Checkpoint
-
-log = logging.getLogger(__name__)
 
 
 def fit(

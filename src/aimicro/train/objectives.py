@@ -41,6 +41,7 @@ def supervised(loss: Loss) -> Objective:
     """
 
     def objective(network: nn.Module, x: Tensor, target: Tensor) -> Tensor:
+        """Loss of the prediction."""
         return loss(network(x), target)
 
     return _named(objective, getattr(loss, "__name__", type(loss).__name__))
@@ -86,6 +87,7 @@ def blind_spot(fraction: float = 0.02, radius: int = 5) -> Objective:
     radius = whole("radius", radius, low=1, hint="Try 5.")
 
     def objective(network: nn.Module, x: Tensor, target: Tensor) -> Tensor:
+        """Error at the spots."""
         pixels = x.flatten(2)  # (B, C, N)
         replaced, by = _spots(x, fraction, radius)  # (B, 1, n)
         replaced, by = (index.expand(-1, x.shape[1], -1) for index in (replaced, by))
@@ -134,6 +136,7 @@ def variational(beta: float = 1e-3) -> Objective:
     beta = number("beta", beta, low=0, hint="Try 1e-3.")
 
     def objective(network: nn.Module, x: Tensor, target: Tensor) -> Tensor:
+        """Error and divergence."""
         output = network(x)
         if isinstance(output, Tensor):
             return mse(output, target)
