@@ -225,7 +225,7 @@ def test_same_input_same_bits():
         ({"na": 1.4}, "Expected na above 0 and below .*1.33.*, got 1.4"),
         ({"contrast": "dic"}, "'brightfield' or 'phase', got 'dic'"),
         ({"condenser": 2}, "condenser from 0 to 1.*, got 2"),
-        ({"ring": (0.6, 0.5)}, r"ring as two rising shares .*, got \(0.6, 0.5\)"),
+        ({"ring": (0.6, 0.5)}, r"ring as two rising fractions .*, got \(0.6, 0.5\)"),
         ({"ring_transmission": 0}, "ring_transmission above 0, up to 1, got 0"),
         ({"defocus_um": np.nan}, "defocus_um as a finite number .* got nan"),
         ({"pixel_size_um": 0}, "pixel_size_um above 0, got 0"),

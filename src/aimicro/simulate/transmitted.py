@@ -159,7 +159,7 @@ def transmitted_light(
     phase_rad : array_like
         ``(Y, X)`` phase :math:`\varphi` in radians, positive where the object delays the light.
     absorption : array_like, optional
-        ``(Y, X)`` absorption :math:`a` of the amplitude, from 0 up: light passes with the share
+        ``(Y, X)`` absorption :math:`a` of the amplitude, from 0 up: light passes with the fraction
         :math:`e^{-2a}`. By default none.
     pixel_size_um : float
         Pixel size in µm; at most λ/(4 NA).
@@ -172,14 +172,14 @@ def transmitted_light(
     contrast : {"brightfield", "phase"}, default "brightfield"
         What stands in condenser and pupil.
     condenser : float, default 0.5
-        Numerical aperture of the condenser as a share of that of the objective, from 0 for
+        Numerical aperture of the condenser as a fraction of that of the objective, from 0 for
         coherent light, in brightfield.
     defocus_um : float, default 0
         How far the plane in focus lies behind the object, in the direction of the light, in µm.
     ring : (float, float), default (0.5, 0.6)
-        Inner and outer radius of the phase ring as shares of the aperture, in phase contrast.
+        Inner and outer radius of the phase ring as fractions of the aperture, in phase contrast.
     ring_transmission : float, default 0.25
-        Share of the intensity that the phase ring lets through.
+        Fraction of the intensity that the phase ring lets through.
 
     Returns
     -------
@@ -258,6 +258,7 @@ def transmitted_light(
     step = float(max(ky[1], kx[1]))
 
     def pupil(ky: NDArray[np.float32], kx: NDArray[np.float32]) -> NDArray[np.complex64]:
+        """What the objective does to light of these frequencies."""
         k: NDArray[np.float32] = np.hypot(ky[:, None], kx)
         light = _step(cutoff - k, step).astype(np.complex64)
         if contrast == "phase":
@@ -287,7 +288,7 @@ def transmitted_light(
 
 
 def _source(contrast: str, condenser: float, ring: tuple[float, float]) -> NDArray[np.float64]:
-    """Return points of the condenser aperture as (y, x), in shares of the objective's.
+    """Return points of the condenser aperture as (y, x), in fractions of the objective's.
 
     Points come in opposite pairs, so that an object in focus shows no slope as brightness.
     """
@@ -343,8 +344,13 @@ def _check_optics(
     for name, value, holds, expected in (
         ("na", na, 0 < na < refractive_index, f"above 0 and below {refractive_index=:g}"),
         ("contrast", contrast, contrast in ("brightfield", "phase"), "'brightfield' or 'phase'"),
-        ("condenser", condenser, 0 <= condenser <= 1, "from 0 to 1, a share of the objective's NA"),
-        ("ring", ring, 0 <= ring[0] < ring[1] <= 1, "as two rising shares of the aperture"),
+        (
+            "condenser",
+            condenser,
+            0 <= condenser <= 1,
+            "from 0 to 1, a fraction of the objective's NA",
+        ),
+        ("ring", ring, 0 <= ring[0] < ring[1] <= 1, "as two rising fractions of the aperture"),
         ("ring_transmission", ring_transmission, 0 < ring_transmission <= 1, "above 0, up to 1"),
         ("defocus_um", defocus_um, np.isfinite(defocus_um), "as a finite number of µm"),
     ):
