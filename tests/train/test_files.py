@@ -114,15 +114,15 @@ class TestChoice:
         truth[:20, :20] += 100
         return saved(tmp_path, (volume(40, 40), truth))
 
-    @pytest.mark.parametrize("share", [0.3, 0.5, 1.0])
-    def test_patches_have_the_share_of_structure(self, pairs: Pairs, share: float) -> None:
-        settings = {"patch_size": (8, 8), "batch_size": 60, "area": share}
+    @pytest.mark.parametrize("fraction", [0.3, 0.5, 1.0])
+    def test_patches_have_the_fraction_of_structure(self, pairs: Pairs, fraction: float) -> None:
+        settings = {"patch_size": (8, 8), "batch_size": 60, "area": fraction}
         _, truth = file_patches(pairs, intensity=0.5, **settings).batch(0)
-        assert (truth > 0.5).mean(axis=(1, 2, 3)).min() >= share
+        assert (truth > 0.5).mean(axis=(1, 2, 3)).min() >= fraction
         _, truth = file_patches(pairs, intensity=-1, **settings).batch(0)
-        assert (truth > 0.5).mean(axis=(1, 2, 3)).min() < share
+        assert (truth > 0.5).mean(axis=(1, 2, 3)).min() < fraction
 
-    def test_exactly_the_share_is_enough(self, tmp_path: Path) -> None:
+    def test_exactly_the_fraction_is_enough(self, tmp_path: Path) -> None:
         half = np.zeros((8, 8), np.float32)
         half[:4] = 1000
         pairs = saved(tmp_path, (half, half))

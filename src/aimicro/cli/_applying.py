@@ -73,7 +73,7 @@ class Application:
     ) -> Row | None:
         """Restore an image and write it; return its scores if there is a truth.
 
-        `each` is told of every share of the image that is done.
+        `each` is told of every fraction of the image that is done.
         """
         scratch = output.resolve().parent  # there is room for the result, which is as large
         image = self._read(raw, scratch)

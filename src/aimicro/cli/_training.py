@@ -162,7 +162,7 @@ def _check_same(now: CompleteConfig, earlier: CompleteConfig, folder: Path) -> N
 
 
 def _train(config: CompleteConfig, folder: Path, pairs: Pairs, held_out: Pairs) -> str:
-    patches = _patches(config, pairs, share_of_memory=0.9 if held_out else 1.0)
+    patches = _patches(config, pairs, fraction_of_memory=0.9 if held_out else 1.0)
     validation = _validation_patches(config, held_out) if held_out else None
     _check_different(patches, validation)
     network = _network(config)
@@ -221,7 +221,7 @@ def _network(config: CompleteConfig) -> RCAN:
         )
 
 
-def _patches(config: CompleteConfig, pairs: Pairs, *, share_of_memory: float) -> FilePatches:
+def _patches(config: CompleteConfig, pairs: Pairs, *, fraction_of_memory: float) -> FilePatches:
     percentiles = Percentile(config.p_min, config.p_max)
     return FilePatches(
         pairs,
@@ -230,7 +230,7 @@ def _patches(config: CompleteConfig, pairs: Pairs, *, share_of_memory: float) ->
         augment=config.data_augmentation,
         keep=structure(config.intensity_threshold, config.area_ratio_threshold),
         scaling=Scaling(percentiles, percentiles),
-        memory_limit_bytes=share_of_memory * config.memory_limit_gb * 1e9,
+        memory_limit_bytes=fraction_of_memory * config.memory_limit_gb * 1e9,
         seed=config.seed,
         progress=True,
     )
@@ -244,4 +244,4 @@ def _validation_patches(config: CompleteConfig, held_out: Pairs) -> FilePatches:
         # No more than a training batch at a time, and as many of them as make validation_patches.
         "batch_size": math.gcd(config.validation_patches, config.batch_size),
     }
-    return _patches(config.model_copy(update=changes), held_out, share_of_memory=0.1)
+    return _patches(config.model_copy(update=changes), held_out, fraction_of_memory=0.1)

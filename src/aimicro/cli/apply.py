@@ -124,8 +124,8 @@ def _apply_to_all(
     faults: dict[str, ValueError] = {}
     with tqdm(total=len(jobs), bar_format=_BAR) as bar:
 
-        def each(share: float) -> None:
-            bar.update(min(share, len(jobs) - bar.n))  # shares add up to 1, but for rounding
+        def each(fraction: float) -> None:
+            bar.update(min(fraction, len(jobs) - bar.n))  # fractions add up to 1, but for rounding
 
         for done, job in enumerate(jobs):
             try:
