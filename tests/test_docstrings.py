@@ -35,11 +35,21 @@ def exported() -> list[str]:
 
 
 def undocumented(thing: type) -> set[str]:
-    """Return the parameters of a class that stand neither under Parameters nor Attributes."""
-    doc = NumpyDocString(inspect.getdoc(thing) or "")
-    entries = [*doc["Parameters"], *doc["Attributes"]]
+    """Return the parameters of a class that neither it nor a base describes in any section."""
+    if not {"__init__", "__new__"} & {name for base in bases(thing) for name in vars(base)}:
+        return set()  # made as a built-in type is
+    docs = [NumpyDocString(inspect.cleandoc(base.__doc__ or "")) for base in bases(thing)]
+    entries = [entry for doc in docs for entry in [*doc["Parameters"], *doc["Attributes"]]]
     documented = {name.strip("* ") for entry in entries for name in entry.name.split(",")}
-    return set(inspect.signature(thing).parameters) - documented
+    taken = inspect.signature(thing).parameters.values()
+    # *args and **kwargs are those of a subclass, which describes them.
+    named = {one.name for one in taken if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)}
+    return named - documented
+
+
+def bases(thing: type) -> list[type]:
+    """Return a class and those of the package that it builds on."""
+    return [base for base in thing.__mro__ if base.__module__.startswith("aimicro.")]
 
 
 @pytest.mark.parametrize("name", exported())

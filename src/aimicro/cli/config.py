@@ -110,7 +110,7 @@ class TrainingConfig(BaseModel):
     intensity_threshold: Number = 0.25
     """Voxels of the normalised truth above this count as structure; 0 or less takes any patch."""
     area_ratio_threshold: Annotated[Number, Field(ge=0, le=1)] = 0.5
-    """Share of a patch's voxels that must be structure for the patch to be used."""
+    """Fraction of a patch's voxels that must be structure for the patch to be used."""
     initial_learning_rate: Annotated[Number, Field(ge=1e-6)] = 1e-4
     """Learning rate of the first epoch."""
     loss: Literal["mae", "mse", "ssim", "mae+ssim"] = "mae"

@@ -10,7 +10,18 @@ from typing import BinaryIO
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a new file that takes the place of `path` when it is written and on the disk."""
+    """Open a new file that takes the place of `path` when it is written and on the disk.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        What to replace or to create. After an error it is as it was.
+
+    Yields
+    ------
+    file
+        Open for writing in binary.
+    """
     path = path.resolve()  # a link goes on pointing to the file
     beside = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:

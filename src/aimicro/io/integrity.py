@@ -49,6 +49,7 @@ def refusing(path: Path) -> Iterator[None]:
     errors, this_thread = [], threading.get_ident()
 
     def hold_back(record: logging.LogRecord) -> bool:
+        """Note what tifffile says of this file instead of logging it."""
         if record.thread == this_thread and record.levelno >= logging.ERROR:
             errors.append(record.getMessage())
         return record.thread != this_thread

@@ -22,7 +22,18 @@ class NoRoomError(OSError):
 
 
 def is_large(shape: Sequence[int]) -> bool:
-    """Whether an image of this shape is better kept in a file."""
+    """Whether an image of this shape is better kept in a file.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the image.
+
+    Returns
+    -------
+    bool
+        True for more than 64 x 512 x 512 voxels.
+    """
     return math.prod(shape) > LARGE
 
 
@@ -31,6 +42,25 @@ def zeros_on_disk(shape: Sequence[int], dtype: DTypeLike, folder: Path) -> NDArr
 
     The file has no name, or is one that Windows deletes with its last user. So neither an error nor
     Ctrl-C nor a killed run leaves it behind.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the array.
+    dtype : dtype_like
+        Type of its numbers.
+    folder : pathlib.Path
+        Where the file is to lie.
+
+    Returns
+    -------
+    ndarray of dtype
+        A memory map that can be written to.
+
+    Raises
+    ------
+    NoRoomError
+        If the disk is too full for it, or nothing may be written there.
     """
     dtype = np.dtype(dtype)
     n_bytes = math.prod(shape) * dtype.itemsize
@@ -59,6 +89,16 @@ def parts(image: NDArray[Any]) -> Iterator[NDArray[Any]]:
     """Go through all pixels in the order of their axes, a flat part at a time.
 
     A part is to be used before the next one is asked for.
+
+    Parameters
+    ----------
+    image : ndarray
+        Of any shape, in memory or on disk.
+
+    Yields
+    ------
+    ndarray
+        One-dimensional, at most 2**18 pixels of the type of `image`.
     """
     with np.nditer(
         image,

@@ -37,6 +37,17 @@ class Confusion:
 
     Every method takes `empty`, what the score is where both masks are empty.
 
+    Attributes
+    ----------
+    tp : int, default 0
+        Pixels in both masks.
+    fp : int, default 0
+        Pixels in the prediction only.
+    fn : int, default 0
+        Pixels in the truth only.
+    tn : int, default 0
+        Pixels in neither.
+
     Notes
     -----
     Used in chapter 10, *Overlap and distance*.
@@ -64,13 +75,9 @@ class Confusion:
     """
 
     tp: int = 0
-    """Pixels in both masks."""
     fp: int = 0
-    """Pixels in the prediction only."""
     fn: int = 0
-    """Pixels in the truth only."""
     tn: int = 0
-    """Pixels in neither."""
 
     def __add__(self, other: "Confusion") -> "Confusion":
         """Pool two images."""

@@ -36,49 +36,71 @@ _one_at_a_time = threading.Lock()  # warnings and stderr belong to all threads
 class TrackingScores(NamedTuple):
     """All scores of a tracking; no single number says it all.
 
+    Attributes
+    ----------
+    tra : float
+        1 minus the cost of correcting all, relative to that of drawing the truth from nothing.
+    det : float
+        The same for cells alone.
+    lnk : float
+        The same for links alone.
+    aogm : float
+        Cost of correcting all: the errors below, times 5, 10, 1, 1, 1.5 and 1.
+    merged_cells : int
+        Predicted cells that cover two or more true ones, and have to be split.
+    missed_cells : int
+        True cells that no predicted one covers.
+    invented_cells : int
+        Predicted cells that cover no true one.
+    redundant_links : int
+        Predicted links between right cells that are to be removed.
+    missed_links : int
+        True links to be drawn, those of missed cells included.
+    confused_links : int
+        Links between the right cells that take a daughter for the same cell, or the reverse.
+    division_precision : float
+        Fraction of the predicted divisions that are right.
+    division_recall : float
+        Fraction of the true divisions that were found.
+    division_f1 : float
+        Harmonic mean of both: the branching correctness of the Cell Tracking Challenge.
+    branching_correctness : float
+        Right divisions out of all that are right, invented, missed or with a wrong daughter.
+    track_purity : float
+        Fraction of the predicted links that follow the true track which theirs follows longest.
+    target_effectiveness : float
+        Fraction of the true links that one and the same prediction follows, track by track.
+    complete_tracks : float
+        Fraction of the true tracks, from birth to division, without any error.
+    complete_lineages : float
+        Fraction of the true families, from the first ancestor on, without any error.
+    chota : float
+        Cell-specific higher order tracking accuracy: cells and their families, in one number.
+
     Notes
     -----
     Used in chapter 10, *Tracking*.
     """
 
     tra: float
-    """1 minus the cost of correcting all, relative to that of drawing the truth from nothing."""
     det: float
-    """The same for cells alone."""
     lnk: float
-    """The same for links alone."""
     aogm: float
-    """Cost of correcting all: the errors below, times 5, 10, 1, 1, 1.5 and 1."""
     merged_cells: int
-    """Predicted cells that cover two or more true ones, and have to be split."""
     missed_cells: int
-    """True cells that no predicted one covers."""
     invented_cells: int
-    """Predicted cells that cover no true one."""
     redundant_links: int
-    """Predicted links between right cells that are to be removed."""
     missed_links: int
-    """True links to be drawn, those of missed cells included."""
     confused_links: int
-    """Links between the right cells that take a daughter for the same cell, or the reverse."""
     division_precision: float
-    """Fraction of the predicted divisions that are right."""
     division_recall: float
-    """Fraction of the true divisions that were found."""
     division_f1: float
-    """Harmonic mean of both: the branching correctness of the Cell Tracking Challenge."""
     branching_correctness: float
-    """Right divisions out of all that are right, invented, missed or with a wrong daughter."""
     track_purity: float
-    """Fraction of the predicted links that follow the true track which theirs follows longest."""
     target_effectiveness: float
-    """Fraction of the true links that one and the same prediction follows, track by track."""
     complete_tracks: float
-    """Fraction of the true tracks, from birth to division, without any error."""
     complete_lineages: float
-    """Fraction of the true families, from the first ancestor on, without any error."""
     chota: float
-    """Cell-specific higher order tracking accuracy: cells and their families, in one number."""
 
     def table(self) -> str:
         """Write the scores below each other.

@@ -24,7 +24,17 @@ from aimicro.show.picture import Picture, Zoom, nice_length
 
 @dataclass(frozen=True, repr=False)
 class Panels(Figure):
-    """A figure of panels that knows the display limits of each (None for labels)."""
+    """A figure of panels that knows how bright each was drawn; see `Figure`.
+
+    Attributes
+    ----------
+    limits : tuple of (float, float) or None
+        Display limits of each panel; None for labels.
+
+    Notes
+    -----
+    Used in every chapter that shows images.
+    """
 
     limits: tuple[pixels.Limits | None, ...] = ()
 

@@ -15,7 +15,17 @@ MIME = "application/vnd.aimicro.scoreboard+json"
 
 @dataclass(frozen=True, repr=False)
 class Scoreboard(Figure):
-    """A table of results with the numbers behind it."""
+    """A table of results with the numbers behind it; see `Figure`.
+
+    Attributes
+    ----------
+    results : Results
+        Rows, columns and headline, as the page of results takes them.
+
+    Notes
+    -----
+    Used in every chapter that compares methods.
+    """
 
     results: Results = field(kw_only=True)
 

@@ -24,7 +24,7 @@ class Camera:
     with the electrons :math:`e` limited by the full well, and :math:`y` by the bit depth. The
     defaults are round numbers typical of a cooled scientific CMOS camera, not those of a model.
 
-    Parameters
+    Attributes
     ----------
     quantum_efficiency : float, default 0.8
         Electrons per photon :math:`\eta`, above 0 and up to 1.
@@ -45,7 +45,7 @@ class Camera:
     bit_depth : int, default 16
         Bits of the converter, 1 to 32; counts end at ``2**bit_depth - 1``.
     hot_pixel_fraction : float, default 0
-        Part of the pixels that are hot, from 0 to 1.
+        Fraction of the pixels that are hot, from 0 to 1.
     hot_pixel_rate_e_per_s : float, default 2000
         Dark current that a hot pixel has on top, in electrons per second.
     hot_pixel_seed : int, default 0

@@ -22,7 +22,34 @@ _UNITS = "Look up its unit in help(dividing_cells)."
 
 @dataclass(frozen=True)
 class CellParameters:
-    """How cells live; see :func:`dividing_cells`."""
+    """How cells live; :func:`dividing_cells` takes the same numbers.
+
+    Attributes
+    ----------
+    radius_um : float, default 5
+        Radius in µm halfway from one division to the next.
+    speed_um_per_min : float, default 0.5
+        Speed in µm/min, root mean square.
+    persistence_min : float, default 20
+        Minutes after which a velocity has forgotten its direction.
+    division_time_min : float, default 720
+        Mean time in minutes from one division to the next; infinite for cells that never divide.
+    mitosis_min : float, default 30
+        Minutes for which a mother is rounded before she divides.
+    flash_rate_per_cell_hour : float, default 0.05
+        Mean number of flashes per cell and hour.
+    flash_decay_min : float, default 10
+        Minutes after which a flash has decayed to 1/e.
+
+    Raises
+    ------
+    ValueError
+        If a number is outside its range, or cells divide faster than mitoses can be seen.
+
+    Notes
+    -----
+    Used in chapter 1, *One sample, many microscopes*.
+    """
 
     radius_um: float = 5.0
     speed_um_per_min: float = 0.5
@@ -156,7 +183,7 @@ def _record(ndim: int) -> np.dtype[np.void]:
             ("mitotic", bool),
             ("rounded", float),  # from 0 to 1
             ("concentration", float),  # of fluorophore, when spread
-            ("glow", float),  # what a flash adds, as a part of the resting light
+            ("glow", float),  # what a flash adds, as a fraction of the resting light
             ("flashes", bool),  # a flash starts in this frame
             ("axes", float, (ndim, ndim)),
             ("stretch", float, ndim),

@@ -20,14 +20,21 @@ Volume = NDArray[np.float32]
 
 
 class Acquisition(NamedTuple):
-    """What an image costs in time and in light."""
+    """What an image costs in time and in light.
+
+    Attributes
+    ----------
+    seconds : float
+        Time to record it.
+    exposures_per_voxel : float
+        How often a voxel of the specimen is lit, which bleaches it and harms the cell.
+    frames : int
+        Images that are recorded; structured illumination computes a plane from several.
+    """
 
     seconds: float
-    """Time to record it."""
     exposures_per_voxel: float
-    """How often a voxel of the specimen is lit, which bleaches it and harms the cell."""
     frames: int
-    """Images that are recorded; structured illumination computes a plane from several."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +91,11 @@ class Microscope:
     :math:`f_k` of slab :math:`k` at its depth, the fraction :math:`w_k` that a slab has in a plane
     at depth :math:`d`, and the attenuation length :math:`L`. The camera adds its noise.
 
-    Parameters
+    Attributes
     ----------
-    modality : {"widefield", "confocal", "two-photon", "light-sheet", "sted", \
-"structured illumination"}
-        How the image is formed. :mod:`aimicro.simulate.modalities` has the formula of each.
+    modality : str
+        How the image is formed: "widefield", "confocal", "two-photon", "light-sheet", "sted" or
+        "structured illumination". :mod:`aimicro.simulate.modalities` has the formula of each.
     na : float, default 1.3
         Numerical aperture of the objective, for excitation and detection.
     excitation_um : float, optional

@@ -84,6 +84,7 @@ def grow(labels: npt.ArrayLike, by: float) -> Labels:
     Returns
     -------
     ndarray of int32
+        The objects, larger or smaller.
 
     Raises
     ------
@@ -122,7 +123,7 @@ def punch_holes(
     labels : array_like of int, (Y, X) or (Z, Y, X)
         The true objects.
     fraction : float
-        Part of the objects that get a hole, from 0 to 1.
+        Fraction of the objects that get a hole, from 0 to 1.
     radius : float
         Radius of a hole in pixels, around the pixel farthest from the outline. A rim of one
         pixel always stays.
@@ -132,6 +133,7 @@ def punch_holes(
     Returns
     -------
     ndarray of int32
+        The objects with their holes.
 
     Raises
     ------
@@ -167,7 +169,7 @@ def merge(labels: npt.ArrayLike, *, fraction: float, rng: np.random.Generator | 
     labels : array_like of int, (Y, X) or (Z, Y, X)
         The true objects.
     fraction : float
-        Part of the objects that lose their own label to a neighbour, from 0 to 1; the last
+        Fraction of the objects that lose their own label to a neighbour, from 0 to 1; the last
         object keeps its.
     rng : numpy.random.Generator or int
         Chooses the objects.
@@ -215,7 +217,7 @@ def split(labels: npt.ArrayLike, *, fraction: float, rng: np.random.Generator | 
     labels : array_like of int, (Y, X) or (Z, Y, X)
         The true objects.
     fraction : float
-        Part of the objects of two pixels or more that are cut, from 0 to 1.
+        Fraction of the objects of two pixels or more that are cut, from 0 to 1.
     rng : numpy.random.Generator or int
         Chooses the objects.
 
@@ -267,7 +269,7 @@ def miss(
     labels : array_like of int, (Y, X) or (Z, Y, X)
         The true objects.
     fraction : float
-        Part of the objects that are missed, from 0 to 1.
+        Fraction of the objects that are missed, from 0 to 1.
     rng : numpy.random.Generator or int
         Chooses the objects, or among equally small ones.
     smallest_first : bool
@@ -276,6 +278,7 @@ def miss(
     Returns
     -------
     ndarray of int32
+        The objects that are left.
 
     Raises
     ------
@@ -376,6 +379,7 @@ def rough_outline(
     Returns
     -------
     ndarray of int32
+        The objects with rough outlines.
 
     Raises
     ------

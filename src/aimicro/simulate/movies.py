@@ -14,67 +14,102 @@ from aimicro.simulate.culture import CellParameters, Cells, Culture
 
 
 class Track(NamedTuple):
-    """One line of a lineage table as in the Cell Tracking Challenge; frames count from 0."""
+    """One line of a lineage table as in the Cell Tracking Challenge; frames count from 0.
+
+    Attributes
+    ----------
+    label : int
+        Value of the cell in the label images.
+    begin : int
+        First frame with this label.
+    end : int
+        Last frame with this label, inclusive.
+    parent : int
+        Label of the mother, or 0 if the cell was there from the start or came from outside.
+    """
 
     label: int
-    """Value of the cell in the label images."""
     begin: int
-    """First frame with this label."""
     end: int
-    """Last frame with this label, inclusive."""
     parent: int
-    """Label of the mother, or 0 if the cell was there from the start or came from outside."""
 
 
 class Division(NamedTuple):
-    """A mother and what became of her."""
+    """A mother and what became of her.
+
+    Attributes
+    ----------
+    frame : int
+        First frame of the daughters; the mother was last seen in the frame before.
+    mother : int
+        Label of the mother.
+    daughters : (int, int)
+        Labels of the daughters.
+    """
 
     frame: int
-    """First frame of the daughters; the mother was last seen in the frame before."""
     mother: int
-    """Label of the mother."""
     daughters: tuple[int, int]
-    """Labels of the daughters."""
 
 
 class Event(NamedTuple):
-    """Something rare, and when it is to be seen."""
+    """Something rare, and when it is to be seen.
+
+    Attributes
+    ----------
+    frame : int
+        Frame in which it starts.
+    label : int
+        Label of the cell.
+    kind : {"mitosis", "flash"}
+        What happens: the cell is rounded and bright, or lights up and fades.
+    end : int
+        Last frame of it, inclusive; a flash ends when 5 % of it are left, or with its track.
+    """
 
     frame: int
-    """Frame in which it starts."""
     label: int
-    """Label of the cell."""
     kind: Literal["mitosis", "flash"]
-    """What happens: the cell is rounded and bright, or lights up and fades."""
     end: int
-    """Last frame of it, inclusive; a flash ends when 5 % of it are left, or with its track."""
 
 
 @dataclass(frozen=True, eq=False)
 class Movie:
     """A movie of cells together with all that there is to know about it.
 
+    Attributes
+    ----------
+    images : ndarray of float32
+        ``(T, Y, X)`` or ``(T, Z, Y, X)`` amounts of fluorophore, bleaching included.
+    labels : ndarray of int32
+        Label images of the same shape, 0 for background; a label is one track over time.
+    lineage : list of Track
+        All tracks, in the order of their labels ``1, 2, …``.
+    tracks : ndarray of float64
+        A row ``label, frame, [z,] y, x`` for each cell in each frame, sorted, as napari takes it.
+        The centre is in µm from that of the first pixel, and may lie outside the field.
+    events : list of Event
+        Mitoses and flashes, sorted by frame.
+    pixel_size_um : tuple of float
+        Pixel size in µm along ``[z,] y, x``.
+    frame_interval_s : float
+        Time from one frame to the next in seconds.
+    bleaching : ndarray of float64
+        ``(T,)`` fraction of fluorophores that still shine; `images` are multiplied by it.
+
+    Notes
+    -----
     Used in chapter 1, *One sample, many microscopes*.
     """
 
     images: NDArray[np.float32]
-    """``(T, Y, X)`` or ``(T, Z, Y, X)`` amounts of fluorophore, bleaching included."""
     labels: NDArray[np.int32]
-    """Label images of the same shape, 0 for background; a label is one track over time."""
     lineage: list[Track]
-    """All tracks, in the order of their labels ``1, 2, …``."""
     tracks: NDArray[np.float64]
-    """A row ``label, frame, [z,] y, x`` for each cell in each frame, sorted, as napari takes it.
-
-    The centre is in µm from that of the first pixel, and may lie outside the field."""
     events: list[Event]
-    """Mitoses and flashes, sorted by frame."""
     pixel_size_um: tuple[float, ...]
-    """Pixel size in µm along ``[z,] y, x``."""
     frame_interval_s: float
-    """Time from one frame to the next in seconds."""
     bleaching: NDArray[np.float64]
-    """``(T,)`` fraction of fluorophores that still shine; `images` are multiplied by it."""
 
     @property
     def times_s(self) -> NDArray[np.float64]:
@@ -92,7 +127,7 @@ class Movie:
 
 
 def bleaching(frames: int, *, half_life_frames: float) -> NDArray[np.float64]:
-    r"""Tell what part of the fluorophores still shines in each frame.
+    r"""Tell what fraction of the fluorophores still shines in each frame.
 
     .. math:: b_t = 2^{-t / h}
 

@@ -263,7 +263,7 @@ def otf(psf: ArrayLike) -> NDArray[np.complex64]:
 
 
 def strehl_ratio(pupil: Pupil) -> float:
-    r"""Compute how bright the focus is, as a part of what it would be without aberrations.
+    r"""Compute how bright the focus is, as a fraction of what it would be without aberrations.
 
     .. math:: S = \left| \frac{\int A\, e^{i\varphi}\, \mathrm d^2 k}
               {\int A\, \mathrm d^2 k} \right|^2 \approx e^{-\sigma^2}

@@ -26,7 +26,7 @@ class Pupil:
     The second term is what a specimen of another refractive index :math:`n_s` does to light from
     a depth :math:`d` in it [1]_ [2]_: mostly spherical aberration and a shift of the focus.
 
-    Parameters
+    Attributes
     ----------
     na : float
         Numerical aperture, above 0 and below `refractive_index`.

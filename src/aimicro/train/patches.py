@@ -43,6 +43,22 @@ class Patches(ABC):
     same training, and a training that was interrupted goes on with the very batch it would have
     had next.
 
+    Parameters
+    ----------
+    patch_size : sequence of int
+        `([Z,] Y, X)` of a patch.
+    batch_size : int
+        Patches in a batch.
+    augment : bool
+        Mirror each axis and exchange Y and X, each with probability one half, Z never with them.
+    target : callable or None
+        Computes from the labels of a patch, already turned, what the network is to learn:
+        `(C, [Z,] Y, X)`.
+    keep : callable or None
+        Tells of the scaled truth of a patch whether it may be used.
+    seed : int
+        Chooses places, turns and mirrors.
+
     Attributes
     ----------
     scaling : Scaling

@@ -199,7 +199,7 @@ def test_bad_input(options, message):
 
 
 def test_no_room_in_coarse_voxels():
-    with pytest.raises(ValueError, match=r"room for irregular cells over a share of 0.5 of the"):
+    with pytest.raises(ValueError, match=r"room for irregular cells over a fraction of 0.5 of the"):
         cells(
             (4, 24, 24),
             pixel_size_um=(3.5, 2, 2),

@@ -13,10 +13,10 @@ FAR = np.float32(-1e6)
 """Depth of a pixel that no cell reaches."""
 
 PRESS = (0.04, 0.16)
-"""Share of a cell that lies on a neighbour when it is pressed against it."""
+"""Fraction of a cell that lies on a neighbour when it is pressed against it."""
 
 SQUEEZE = 0.45
-"""Largest share of a cell that may lie on neighbours where room is short."""
+"""Largest fraction of a cell that may lie on neighbours where room is short."""
 
 
 class Crowd(NamedTuple):
@@ -64,7 +64,7 @@ class Colony:
 
     @property
     def covered(self) -> float:
-        """Share of the field that the cells cover."""
+        """Fraction of the field that the cells cover."""
         return np.count_nonzero(self.depth > 0) / self.depth.size
 
     def fill(self, density: float, touching: float) -> Crowd:
@@ -95,7 +95,7 @@ class Colony:
         return Crowd(depth, inward, owner, np.where(depth > 0, owner, 0))
 
     def settle(self, density: float, touching: float) -> bool:
-        """Add cells until they cover this share of the field, and enough of them touch.
+        """Add cells until they cover this fraction of the field, and enough of them touch.
 
         Return False if there is no room for so many.
         """
@@ -139,7 +139,7 @@ class Colony:
         return np.asarray(places[best]) if overlap[best] <= SQUEEZE else None
 
     def _overlap(self, cell: Shape, places: NDArray[np.int_]) -> NDArray[np.float64]:
-        """Estimate the share of the cell that would lie on others, for each place."""
+        """Estimate the fraction of the cell that would lie on others, for each place."""
         pixels = self.rng.choice(np.flatnonzero(cell.depth > 0), 100)
         offsets = np.stack(np.unravel_index(pixels, cell.depth.shape), axis=-1) - cell.middle
         points = places[:, None] + offsets
@@ -168,7 +168,7 @@ class Colony:
             self.lonely.add(self.n)
 
     def part(self, touching: float) -> NDArray[np.float32]:
-        """Cut cells loose until the share `touching` of them touches, and return the depth.
+        """Cut cells loose until the fraction `touching` of them touches, and return the depth.
 
         One pixel of background is enough, diagonally too.
         """

@@ -45,7 +45,7 @@ def membranes(
     thickness_um : float, default 0.1
         Thickness in µm of the two membranes between neighbours, with their gap and dye.
     waviness : float, default 0.04
-        How far the faces are warped (standard deviation), as a part of `cell_um` from 0 to 0.1.
+        How far the faces are warped (standard deviation), as a fraction of `cell_um` from 0 to 0.1.
     height_um : float, optional
         Height in µm of a single sheet of cells in the middle of a 3D stack. By default cells fill
         the volume.
@@ -81,7 +81,7 @@ def membranes(
     if not 0 <= waviness <= 0.1:
         raise ValueError(
             f"Expected waviness from 0 (flat faces) to 0.1 of cell_um, got {waviness}. "
-            f"Give a part of the width of a cell."
+            f"Give a fraction of the width of a cell."
         )
     if height_um is not None:
         require_positive(height_um=height_um)
@@ -204,6 +204,7 @@ def shell(
     """
 
     def filled(edge: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How much of each pixel lies inside of an edge."""
         u = np.clip(edge / step, -1, 1)
         return np.asarray(0.5 + u - u * np.abs(u) / 2)
 

@@ -248,6 +248,7 @@ def choose_links(
     kept = np.zeros(len(pairs), bool)
 
     def root(node: int) -> int:
+        """The node that stands for the whole piece, found sooner the next time."""
         while piece[node] != node:
             piece[node] = node = piece[piece[node]]
         return node

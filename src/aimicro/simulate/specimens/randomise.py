@@ -24,10 +24,10 @@ class Randomise:
               f_3 &= b\, M_2\, (f_2 / M_2)^\gamma \\
               f_4 &= f_3 + s_\text{background}\, M\, g_3
 
-    Parameters
+    Attributes
     ----------
     background : (float, float), default (0, 0.3)
-        Range of the height of an uneven background that is added, as a share of :math:`M`. It
+        Range of the height of an uneven background that is added, as a fraction of :math:`M`. It
         lies between 0 and this height, and changes over about a third of the field.
     texture : (float, float), default (0, 0.25)
         Range of the strength of a grainy texture, the standard deviation of the logarithm of
@@ -36,8 +36,8 @@ class Randomise:
         Range of the change of contrast: :math:`\ln\gamma` and :math:`\ln b`, of gamma and
         brightness, are each drawn evenly between -s and s.
     shape : (float, float), default (0, 0.02)
-        Range of the elastic deformation: standard deviation of the displacement as a share of
-        the length :math:`L` of each side, up to 0.03, beyond which the image would fold. It
+        Range of the elastic deformation: standard deviation of the displacement as a fraction
+        of the length :math:`L` of each side, up to 0.03, beyond which the image would fold. It
         changes over about a fifth of the field, and dies out towards the border.
 
     Raises
@@ -155,7 +155,7 @@ class Randomise:
 
 
 def _smooth(shape: tuple[int, ...], scale: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return a smooth random field of standard deviation 1; `scale` is a share of each side."""
+    """Return a smooth random field of standard deviation 1; `scale` is a fraction of each side."""
     n_nodes = int(np.ceil(1 / scale)) + 4
     nodes = (np.arange(n_nodes) - 2) * scale  # from beyond one border to beyond the other
     field = rng.standard_normal((n_nodes,) * len(shape), dtype=np.float32)

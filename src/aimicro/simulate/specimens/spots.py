@@ -105,7 +105,7 @@ def vesicles(
     diameter_um : tuple of float, default (0.2, 0.8)
         Diameters in µm of the smallest and of the largest vesicle, which may be equal.
     clustered : float, default 0
-        Part of the vesicles, from 0 to 1, that lie in clusters of about eight, 2 µm across.
+        Fraction of the vesicles, from 0 to 1, that lie in clusters of about eight, 2 µm across.
     rng : numpy.random.Generator or int
         Source of randomness, or its seed.
 
@@ -121,7 +121,7 @@ def vesicles(
     ------
     ValueError
         If the field is too small for the largest vesicle, the diameters do not ascend, `clustered`
-        is no part of 1, or for the reasons given at :func:`filaments`.
+        is not from 0 to 1, or for the reasons given at :func:`filaments`.
 
     Notes
     -----
@@ -140,7 +140,7 @@ def vesicles(
     if not 0 <= clustered <= 1:
         raise ValueError(
             f"Expected clustered from 0 (none) to 1 (all), got {clustered}. "
-            f"Give the part of the vesicles that lie in clusters."
+            f"Give the fraction of the vesicles that lie in clusters."
         )
     rng = np.random.default_rng(rng)
     lowest, highest = _room(shape, spacing, diameters_um[-1])

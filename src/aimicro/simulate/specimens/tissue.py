@@ -23,14 +23,21 @@ CELL_BRIGHTNESS = (0.6, 1.0)  # from the dimmest cell to the brightest
 
 
 class Tissue(NamedTuple):
-    """What :func:`tissue` returns: all light, the cells by number, and the skin apart."""
+    """What :func:`tissue` returns: all light, the cells by number, and the skin apart.
+
+    Attributes
+    ----------
+    image : ndarray of float32
+        Cells and skin together: background 0, brightest pixel 1.
+    labels : ndarray of int32
+        0 for background and skin, ``1 … n`` for the cells.
+    skin : ndarray of float32
+        The skin alone; its mask is ``skin > 0``, and the cells alone are ``image - skin``.
+    """
 
     image: NDArray[np.float32]
-    """Cells and skin together: background 0, brightest pixel 1."""
     labels: NDArray[np.int32]
-    """0 for background and skin, ``1 … n`` for the cells."""
     skin: NDArray[np.float32]
-    """The skin alone; its mask is ``skin > 0``, and the cells alone are ``image - skin``."""
 
 
 def tissue(
