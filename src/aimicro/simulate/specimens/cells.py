@@ -137,7 +137,7 @@ def _check_cells(
     most = MAX_DENSITY[kind][len(shape) - 2]
     hint = "The least is half a cell: change the density, the radius or the field."
     name = f"density of {kind} cells in {len(shape)}D"
-    checks.number(name, density, low=half_a_cell, high=most, hint=hint)
+    checks.number(name, density, low=float(half_a_cell), high=most, hint=hint)
     checks.number("touching", touching, low=0, high=1, hint="Give the fraction that touches.")
     checks.number("nucleus", nucleus, low=0, hint="Give its brightness, cytoplasm being 1.")
 
