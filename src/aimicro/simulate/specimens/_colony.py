@@ -73,7 +73,7 @@ class Colony:
         while missing > 0:
             if not self.settle(goal, touching):
                 raise ValueError(
-                    f"Expected room for {self.kind} cells over a share of {density} of the field, "
+                    f"Expected room for {self.kind} cells over a fraction of {density} of the field, "
                     f"of which {touching} touch, got none for the last of {self.n}. Ask for a "
                     f"lower density, more that touch, or smaller pixels."
                 )
