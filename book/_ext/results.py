@@ -6,14 +6,13 @@ notebook has been read, and that page is written in every build. Seconds and mem
 when the notebook ran (scripts/nbval_to_cache.py), and so was a fixed piece of work beside it.
 """
 
-import json
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from jupyter_cache import get_cache
+from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
@@ -41,15 +40,16 @@ def pages_with_results(app: Sphinx, env: BuildEnvironment) -> list[str]:
     return [name for name, metadata in env.metadata.items() if metadata.get("results")]
 
 
-def executed_notebooks(env: BuildEnvironment) -> dict[str, dict[str, float]]:
-    """Return the notebooks of the book, in its order, each with what was measured as it ran."""
+def executed_notebooks(env: BuildEnvironment) -> dict[str, tuple[dict[str, float], NotebookNode]]:
+    """Return the notebooks of the book, in its order: what was measured, and what came out."""
     metadata = getattr(env, "nb_metadata", {})
     cache = get_cache(env.config.nb_execution_cache_path)
-    return {
-        name: cache.match_cache_file(env.doc2path(name)).data
-        for name in env.collect_relations()
-        if "exec_data" in metadata.get(name, {})
-    }
+    found = {}
+    for name in env.collect_relations():
+        if "exec_data" in metadata.get(name, {}):
+            record = cache.match_cache_file(env.doc2path(name))
+            found[name] = record.data, cache.get_cache_bundle(record.pk).nb
+    return found
 
 
 def cost(measured: dict[str, float]) -> list[str]:
@@ -58,13 +58,13 @@ def cost(measured: dict[str, float]) -> list[str]:
     return [f"{seconds:.0f}", f"{reference:.1f}", f"{measured['peak_bytes'] / 1e9:.1f}"]
 
 
-def scoreboards(executed: Path) -> Iterator[tuple[dict[str, Any], str]]:
+def scoreboards(executed: NotebookNode) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield every scoreboard of an executed notebook: its numbers, and its table as HTML."""
-    for cell in json.loads(executed.read_text(encoding="utf-8"))["cells"]:
+    for cell in executed.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             if BOARD in data:
-                yield data[BOARD], "".join(data["text/html"])
+                yield data[BOARD], data["text/html"]
 
 
 def headline(board: dict[str, Any]) -> list[str]:
@@ -100,14 +100,13 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 
     for place in list(doctree.findall(Place)):
         notebooks = executed_notebooks(app.env)
-        costs: Rows = [[link(name), *cost(measured)] for name, measured in notebooks.items()]
-        total = sum(measured["execution_seconds"] for measured in notebooks.values())
+        costs: Rows = [[link(name), *cost(measured)] for name, (measured, _) in notebooks.items()]
+        total = sum(measured["execution_seconds"] for measured, _ in notebooks.values())
         costs.append(["All notebooks", f"{total:.0f}", "", ""])
         headlines: Rows = []
         boards: list[nodes.Node] = []
-        for name in notebooks:
-            path = Path(app.outdir).parent / "jupyter_execute" / f"{name}.ipynb"
-            for board, html in scoreboards(path):
+        for name, (_, executed) in notebooks.items():
+            for board, html in scoreboards(executed):
                 headlines.append([link(name, board["name"]), *headline(board)])
                 boards.append(nodes.raw("", html, format="html"))
                 boards.append(nodes.paragraph("", "From ", link(name)))

@@ -242,13 +242,15 @@ def test_rough_outlines_keep_sizes_on_average(labels):
 @pytest.mark.parametrize("name", CALLS)
 def test_bad_labels_are_named(name):
     good = np.eye(5, dtype=int)
-    with pytest.raises(TypeError, match="Expected labels as whole numbers, got bool"):
+    with pytest.raises(TypeError, match=r"Expected labels as labels.*got a mask"):
         CALLS[name](good > 0)
     with pytest.raises(TypeError, match="got float64"):
         CALLS[name](good * 1.0)
-    with pytest.raises(ValueError, match=r"\(Y, X\) or \(Z, Y, X\) with pixels in them, got \(5,"):
+    with pytest.raises(ValueError, match=r"\(Y, X\) or \(Z, Y, X\) with pixels in it, got \(5,"):
         CALLS[name](good[0])
-    with pytest.raises(ValueError, match=r"Expected labels from 0 \(background\) to .* got -1"):
+    with pytest.raises(
+        ValueError, match=r"Expected labels as labels from 0 \(background\) up, got -1"
+    ):
         CALLS[name](good - 1)
     with pytest.raises(ValueError, match="Number them again"):
         CALLS[name](good * 2**31)
@@ -258,22 +260,22 @@ def test_bad_sizes_are_named():
     good = np.eye(5, dtype=int)
     for bad in (-0.1, 1.1, np.nan):
         for spoil in (mistakes.merge, mistakes.split, mistakes.miss):
-            with pytest.raises(ValueError, match="Expected a fraction from 0 to 1, got"):
+            with pytest.raises(ValueError, match="Expected fraction from 0 to 1, got"):
                 spoil(good, fraction=bad, rng=RNG)
-        with pytest.raises(ValueError, match="Expected a fraction from 0 to 1, got"):
+        with pytest.raises(ValueError, match="Expected fraction from 0 to 1, got"):
             mistakes.punch_holes(good, fraction=bad, radius=1, rng=RNG)
     for bad in (0.5, (1, 2, 3), (0.5, 1), True):
         with pytest.raises(ValueError, match="Expected whole pixels"):
             mistakes.shift(good, bad)
-    with pytest.raises(ValueError, match="finite number of pixels, got inf"):
+    with pytest.raises(ValueError, match="Expected by as a finite number, got inf"):
         mistakes.grow(good, np.inf)
-    with pytest.raises(ValueError, match="Expected a radius from 0 pixels up, got -1"):
+    with pytest.raises(ValueError, match="Expected radius of 0 or more, got -1"):
         mistakes.punch_holes(good, fraction=1, radius=-1, rng=RNG)
-    with pytest.raises(ValueError, match="Expected a radius from 0 pixels up, got nan"):
+    with pytest.raises(ValueError, match="Expected radius of 0 or more, got nan"):
         mistakes.invent(good, n=1, radius=np.nan, rng=RNG)
-    with pytest.raises(ValueError, match=r"whole number of objects from 0 up, got 1.5"):
+    with pytest.raises(TypeError, match=r"Expected n as a whole number of 0 or more, got 1.5"):
         mistakes.invent(good, n=1.5, radius=1, rng=RNG)
     with pytest.raises(ValueError, match="room for 9 objects of radius 3 in the background, got 0"):
         mistakes.invent(good, n=9, radius=3, rng=RNG)
-    with pytest.raises(ValueError, match="Expected an amplitude from 0 pixels up, got -1"):
+    with pytest.raises(ValueError, match="Expected amplitude of 0 or more, got -1"):
         mistakes.rough_outline(good, amplitude=-1, rng=RNG)

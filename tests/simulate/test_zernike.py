@@ -164,23 +164,29 @@ def test_variance_of_a_wavefront_is_the_sum_of_squares(a):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: zernike(0, 0, 0), r"\(noll\) that is a whole number from 1 up, got 0"),
+        (lambda: zernike(0, 0, 0), "the Noll index of 1 or more, got 0"),
         (
             lambda: zernike(-1, 0, 0, index="osa"),
-            r"\(osa\) that is a whole number from 0 up, got -1",
+            "the OSA index of 0 or more, got -1",
         ),
-        (lambda: noll_to_nm(4.0), "whole number from 1 up, got 4.0"),
-        (lambda: noll_to_nm(True), "whole number from 1 up, got True"),
+        (lambda: noll_to_nm(4.0), "whole number of 1 or more, got 4.0"),
+        (lambda: noll_to_nm(True), "whole number of 1 or more, got True"),
         (lambda: nm_to_noll(3, 2), "in steps of 2, got n = 3, m = 2"),
-        (lambda: nm_to_osa(2, 4), "in steps of 2, got n = 2, m = 4"),
-        (lambda: nm_to_osa(-2, 0), "order n from 0 up .* got n = -2"),
-        (lambda: zernike(4, 0, 0, index="fringe"), "Expected index 'noll' or 'osa', got 'fringe'"),
-        (lambda: wavefront({"comma": 1}, 0, 0), "got 'comma'. Did you mean '.*coma'"),
-        (lambda: wavefront({4: np.nan}, 0, 0), "finite coefficient in radians for mode 4, got nan"),
-        (lambda: wavefront({"defocus": np.inf}, 0, 0), "for mode 'defocus', got inf"),
+        (lambda: nm_to_osa(2, 4), "frequency m from -2 to 2, got 4"),
+        (lambda: nm_to_osa(-2, 0), "order n of 0 or more, got -2"),
+        (
+            lambda: zernike(4, 0, 0, index="fringe"),
+            "Expected index as one of noll, osa, got 'fringe'",
+        ),
+        (lambda: wavefront({"comma": 1}, 0, 0), "got 'comma'. Did you mean .*coma"),
+        (
+            lambda: wavefront({4: np.nan}, 0, 0),
+            "the coefficient of mode 4 as a finite number, got nan",
+        ),
+        (lambda: wavefront({"defocus": np.inf}, 0, 0), "of mode 'defocus' as .* got inf"),
     ],
 )
 def test_bad_input(call, message):
-    with pytest.raises(ValueError, match=message) as told:
+    with pytest.raises((TypeError, ValueError), match=message) as told:
         call()
     assert "\n" not in str(told.value)

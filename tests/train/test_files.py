@@ -410,3 +410,41 @@ def test_a_pixel_far_beyond_all_others_is_named_and_clipped(tmp_path: Path) -> N
         patches = file_patches(pairs, patch_size=(32, 32))
     scale = Percentile().for_image(bad)
     assert patches.batch(0)[0].max() == scale.apply(top)
+
+
+@pytest.mark.parametrize("limit", [ROOMY, 1])
+@pytest.mark.parametrize("axes", ["CYX", "ZCYX"])
+def test_images_may_have_channels(tmp_path: Path, axes: str, limit: float) -> None:
+    first = RNG.integers(0, 1000, size=(12, 40, 40)[-len(axes) + 1 :]).astype(np.uint16)
+    image = np.stack([first, first + 1000, first + 2000], axis=axes.index("C"))
+    write_tiff(tmp_path / "raw.tif", image, axes=axes)
+    write_tiff(tmp_path / "gt.tif", first, axes=axes.replace("C", ""))
+    size = (4, 8, 8)[-first.ndim :]
+    made = FilePatches(
+        [(tmp_path / "raw.tif", tmp_path / "gt.tif")],
+        patch_size=size,
+        batch_size=5,
+        channels="first",
+        scaling=Scaling(),
+        memory_limit_bytes=limit,
+    )
+    x, truth = made.batch(0)
+    assert x.shape == (5, 3, *size)
+    assert truth.shape == (5, 1, *size)
+    for channel in range(3):
+        assert np.array_equal(x[:, channel], truth[:, 0] + 1000 * channel)
+
+
+def test_an_image_without_channels_among_others_is_named(tmp_path: Path) -> None:
+    image = volume(3, 20, 20)
+    for name, axes in (("a.tif", "CYX"), ("b.tif", "CYX")):
+        write_tiff(tmp_path / name, image[: 3 if name == "a.tif" else 2], axes=axes)
+    write_tiff(tmp_path / "c.tif", image[0], axes="YX")
+    settings = {"patch_size": (8, 8), "memory_limit_bytes": ROOMY}
+    for odd in ("b.tif", "c.tif"):
+        with pytest.raises(ValueError, match=rf"as many channels as the first, got .*{odd}"):
+            FilePatches(
+                [(tmp_path / "a.tif", tmp_path / "c.tif"), (tmp_path / odd, tmp_path / "c.tif")],
+                channels="first",
+                **settings,
+            )

@@ -22,12 +22,12 @@ from aimicro.io.meaning import (
 
 @dataclass(frozen=True)
 class Header:
-    """Axes, shape and type of an image of one channel and one time point.
+    """Axes, shape and type of an image of one time point.
 
     Attributes
     ----------
     axes : str
-        YX or ZYX.
+        YX or ZYX, or with channels CYX or CZYX.
     shape : tuple of int
         Length of each axis, in pixels.
     dtype : numpy.dtype
@@ -55,26 +55,32 @@ class Region:
     offset : int
         Bytes before the first pixel.
     shape : tuple of int
-        Of the image.
+        Of the image, as stored.
+    order : tuple of int
+        Which of the stored axes each axis of the image is.
     """
 
     path: Path
     dtype: np.dtype[Any]
     offset: int
     shape: tuple[int, ...]
+    order: tuple[int, ...]
 
     def open(self) -> NDArray[Any]:
         """Map the pixels into memory, from where they are read when they are used."""
-        return np.memmap(self.path, self.dtype, mode="r", offset=self.offset, shape=self.shape)
+        stored = np.memmap(self.path, self.dtype, mode="r", offset=self.offset, shape=self.shape)
+        return stored.transpose(self.order)
 
 
-def read_header(path: str | os.PathLike[str]) -> Header:
-    """Read axes and shape of an image of one channel and one time point, without its pixels.
+def read_header(path: str | os.PathLike[str], *, channels: bool = False) -> Header:
+    """Read axes and shape of an image of one time point, without its pixels.
 
     Parameters
     ----------
     path : path-like
         TIFF file. Pages that do not say what they are count as slices.
+    channels : bool
+        Whether it may have several channels; they come first in axes and shape.
 
     Returns
     -------
@@ -84,7 +90,7 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     Raises
     ------
     TiffError
-        As for `read_tiff`, and for channels and time points.
+        As for `read_tiff`, for time points, and for channels that are not asked for.
 
     Notes
     -----
@@ -97,7 +103,8 @@ def read_header(path: str | os.PathLike[str]) -> Header:
             series = only_series(tif, frames=True)
             stored = long_axes(series)
             letters, sizes = "".join(axis for axis, _ in stored), tuple(n for _, n in stored)
-            if "".join(sorted(letters)) not in ("XY", "XYZ", "IXY", "QXY"):
+            spatial = letters.replace("C", "", 1) if channels else letters
+            if "".join(sorted(spatial)) not in ("XY", "XYZ", "IXY", "QXY"):
                 raise TiffError(
                     "Expected one channel and one time point, an image YX or a stack ZYX, got "
                     f"{letters} {sizes}. Save each channel and time point as a file of its own; "
@@ -106,7 +113,7 @@ def read_header(path: str | os.PathLike[str]) -> Header:
             check_values_are_intensities(series, as_they_stand=False)
             axes, shape = stored_axes(series, tif.imagej_metadata or {}, ome, None, "Z")
             size = dict(zip(axes, shape, strict=True))
-            kept = "".join(axis for axis in "ZYX" if axis in size)
+            kept = "".join(axis for axis in ("CZYX" if channels else "ZYX") if axis in size)
             return Header(kept, tuple(size[axis] for axis in kept), series.dtype, series.nbytes)
 
 
@@ -148,7 +155,7 @@ def region_of(path: str | os.PathLike[str], image: NDArray[Any]) -> Region | Non
     path : path-like
         TIFF file.
     image : ndarray
-        What `read_tiff` returned for it.
+        What `read_tiff` returned for it; its axes may have been moved.
 
     Returns
     -------
@@ -164,7 +171,10 @@ def region_of(path: str | os.PathLike[str], image: NDArray[Any]) -> Region | Non
         if series.dataoffset is None:
             return None
         dtype = series.dtype.newbyteorder(tif.byteorder)
-        region = Region(Path(path), dtype, series.dataoffset, image.shape)
+        stored = sorted(range(image.ndim), key=lambda axis: -image.strides[axis])
+        shape = tuple(image.shape[axis] for axis in stored)
+        order = tuple(stored.index(axis) for axis in range(image.ndim))
+        region = Region(Path(path), dtype, series.dataoffset, shape, order)
     try:
         planes = zip(region.open(), image, strict=True)
         return region if all(np.array_equal(*pair) for pair in planes) else None

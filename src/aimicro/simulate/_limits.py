@@ -1,6 +1,7 @@
 """What a simulator takes on: pixel sizes of light microscopes, and what fits into memory."""
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +40,19 @@ def voxel(
     return sizes
 
 
+def pixel(name: str, size_um: float) -> float:
+    """Return the plausible side of a square pixel in µm."""
+    if isinstance(size_um, Sequence | np.ndarray):
+        raise TypeError(f"Expected {name} as one number, got {size_um!r}. Pixels are square here.")
+    return voxel(name, size_um, 2)[0]
+
+
+def wavelength(name: str, value_um: float) -> float:
+    """Return the wavelength of light in µm."""
+    hint = "Divide nanometres by 1000."
+    return checks.number(name, value_um, low=0.1, high=10, unit="µm", hint=hint)
+
+
 def voxels(shape: Sequence[int]) -> tuple[int, ...]:
     """Return the shape of a 2D or 3D image as whole numbers."""
     sides = tuple(checks.whole("each side of the shape", side, low=0) for side in shape)
@@ -57,4 +71,15 @@ def memory(what: str, numbers: float | np.number[Any], bytes_each: float = 8) ->
         raise ValueError(
             f"Expected {what} within {MEMORY_LIMIT_GB:g} GB of memory, got an estimate of "
             f"{needed:.3g} GB. Take a smaller shape, and look whether sizes are in micrometres."
+        )
+
+
+def warn_above(limit_um: float, expected: str, got_um: float) -> None:
+    """Warn of aliasing, in the name of whoever called the public function."""
+    if got_um > limit_um * (1 + 1e-9):  # at the limit, whatever its last digit, is fine
+        warnings.warn(
+            f"Expected {expected} = {limit_um:.4f} µm (Nyquist), got {got_um} µm. "
+            f"Finer detail will alias: take smaller steps or a lower NA.",
+            UserWarning,
+            stacklevel=4,
         )

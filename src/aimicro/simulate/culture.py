@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from aimicro import checks
-from aimicro.simulate.specimens.drawing import spacing_um, whole_number
+from aimicro.simulate.specimens.drawing import spacing_um
 
 _ROUNDED_AREA = 0.6  # of its area (in 3D: volume) is what a cell keeps when it rounds up
 _ROUNDING_MIN = 5.0  # time constant of rounding up, and of spreading afterwards
@@ -141,7 +141,7 @@ class Culture:
         self.half_life_exposures, self.exposures = half_life_exposures, 0.0
         self.rng = np.random.default_rng(rng)
         self.field_um = np.array([-self.spacing / 2, self.spacing * (np.asarray(shape) - 0.5)])
-        self.cells = seed_cells(whole_number(n), self.field_um, cells, self.rng)
+        self.cells = seed_cells(checks.whole("n", n, low=1), self.field_um, cells, self.rng)
 
     @property
     def shining(self) -> float:

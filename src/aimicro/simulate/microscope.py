@@ -246,8 +246,7 @@ class Microscope:
                 )
         for name in ("excitation_um", "emission_um", "depletion_um"):
             if getattr(self, name) is not None:
-                checks.number(name, getattr(self, name), low=0.1, high=10, unit="µm",
-                              hint="Divide nanometres by 1000.")  # fmt: skip
+                _limits.wavelength(name, getattr(self, name))
         for name in ("sheet_thickness_um", "dwell_us"):
             if getattr(self, name) is not None:
                 checks.number(name, getattr(self, name), above=0)

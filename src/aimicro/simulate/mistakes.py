@@ -17,10 +17,13 @@ from scipy.spatial import cKDTree
 from skimage.draw import line_nd
 from skimage.segmentation import expand_labels, find_boundaries
 
+from aimicro import checks
+
 Labels: TypeAlias = npt.NDArray[np.int32]
 Box: TypeAlias = tuple[slice, ...]
 
 _ROUGHNESS = 3.0  # pixels along an outline within which it is displaced alike
+_LARGEST = np.iinfo(np.int32).max // 2  # so that new objects have numbers, too
 
 
 def shift(labels: npt.ArrayLike, by: int | Sequence[int]) -> Labels:
@@ -100,8 +103,7 @@ def grow(labels: npt.ArrayLike, by: float) -> Labels:
     [[0, 0, 0, 1, 0, 0, 0]]
     """
     truth = _checked(labels)
-    if not math.isfinite(by):
-        raise ValueError(f"Expected a finite number of pixels, got {by}. Give for example -2.")
+    checks.number("by", by, hint="Give pixels, for example -2.")
     if by >= 0:
         larger: Labels = expand_labels(truth, distance=by)
         return larger
@@ -148,7 +150,7 @@ def punch_holes(
     [[1, 1, 1], [1, 0, 1], [1, 1, 1]]
     """
     truth = _checked(labels)
-    _check_radius(radius)
+    checks.number("radius", radius, low=0, hint="Give it in pixels.")
     chosen = _chosen(_names(truth), fraction, rng)
     for name, box, mask in _objects(truth):
         if name in chosen:
@@ -340,14 +342,13 @@ def invent(
     [[0, 0, 0], [0, 8, 0], [0, 0, 0], [7, 7, 7]]
     """
     truth = _checked(labels)
-    _check_radius(radius)
-    if not (n >= 0 and n % 1 == 0):
-        raise ValueError(f"Expected a whole number of objects from 0 up, got {n}.")
+    checks.number("radius", radius, low=0, hint="Give it in pixels.")
+    checks.whole("n", n, low=0, hint="Give the number of false objects.")
     random, unused = np.random.default_rng(rng), int(truth.max()) + 1
     inner = (slice(1, -1),) * truth.ndim
     room = ndimage.distance_transform_edt(np.pad(truth == 0, 1))[inner]
     free = room > radius + 1
-    for done in range(int(n)):
+    for done in range(n):
         places = np.argwhere(free)
         if not len(places):
             raise ValueError(
@@ -395,8 +396,7 @@ def rough_outline(
     [[0, 1, 1, 0]]
     """
     truth = _checked(labels)
-    if not 0 <= amplitude < math.inf:
-        raise ValueError(f"Expected an amplitude from 0 pixels up, got {amplitude}.")
+    checks.number("amplitude", amplitude, low=0, hint="Give it in pixels.")
     random = np.random.default_rng(rng)
     places = list(np.indices(truth.shape, dtype=np.float64))
     for axis in places:
@@ -408,29 +408,13 @@ def rough_outline(
 
 def _checked(labels: npt.ArrayLike) -> Labels:
     """Copy a label image as int32, or give a clear error."""
-    array = np.asarray(labels)
-    if array.dtype.kind not in "iu":
-        raise TypeError(
-            f"Expected labels as whole numbers, got {array.dtype}. Number the objects of a mask "
-            "first: skimage.measure.label(mask)."
-        )
-    if array.ndim not in (2, 3) or array.size == 0:
+    array = checks.labels("labels", labels, hint="Spoil one image or one volume at a time.")
+    if array.max() > _LARGEST:
         raise ValueError(
-            f"Expected labels of shape (Y, X) or (Z, Y, X) with pixels in them, got "
-            f"{array.shape}. Spoil one image or one volume at a time."
-        )
-    if array.min() < 0 or array.max() > np.iinfo(np.int32).max // 2:
-        raise ValueError(
-            f"Expected labels from 0 (background) to {np.iinfo(np.int32).max // 2}, got "
-            f"{array.min()} to {array.max()}. Number them again: "
+            f"Expected labels up to {_LARGEST}, got {array.max()}. Number them again: "
             "skimage.segmentation.relabel_sequential(labels)[0]."
         )
     return array.astype(np.int32)
-
-
-def _check_radius(radius: float) -> None:
-    if not 0 <= radius < math.inf:
-        raise ValueError(f"Expected a radius from 0 pixels up, got {radius}.")
 
 
 def _names(labels: Labels) -> Labels:
@@ -440,10 +424,7 @@ def _names(labels: Labels) -> Labels:
 
 def _count(n: int, fraction: float) -> int:
     """So many of n objects."""
-    if not 0 <= fraction <= 1:
-        raise ValueError(
-            f"Expected a fraction from 0 to 1, got {fraction}. Give 0.25 for a quarter."
-        )
+    checks.number("fraction", fraction, low=0, high=1, hint="Give 0.25 for a quarter.")
     return round(n * fraction)
 
 

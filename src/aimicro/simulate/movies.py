@@ -158,16 +158,11 @@ def bleaching(frames: int, *, half_life_frames: float) -> NDArray[np.float64]:
     >>> bleaching(5, half_life_frames=2).round(2).tolist()
     [1.0, 0.71, 0.5, 0.35, 0.25]
     """
-    if not (frames >= 1 and frames % 1 == 0):
-        raise ValueError(
-            f"Expected a whole number of frames from 1 up, got {frames}. Ask for one or more."
-        )
-    if not half_life_frames > 0:
-        raise ValueError(
-            f"Expected half_life_frames above 0, got {half_life_frames}. "
-            f"Give a number of frames, or infinity for no bleaching."
-        )
-    fading: NDArray[np.float64] = np.exp2(-np.arange(int(frames)) / half_life_frames)
+    checks.whole("frames", frames, low=1, hint="Ask for one or more.")
+    if half_life_frames != np.inf:
+        hint = "Give a number of frames, or infinity for no bleaching."
+        checks.number("half_life_frames", half_life_frames, above=0, hint=hint)
+    fading: NDArray[np.float64] = np.exp2(-np.arange(frames) / half_life_frames)
     return fading
 
 

@@ -1,7 +1,6 @@
 """What an objective does to a specimen: the point spread function, and blurring with it."""
 
 import math
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -384,10 +383,9 @@ def _check_optics(na: float, wavelength_um: float, pixel_size_um: float) -> None
     """Check the three numbers of an objective and its camera."""
     hint = "Read it off the objective, where it stands after the magnification."
     checks.number("numerical aperture na", na, above=0, high=1.7, hint=hint)
-    checks.number("wavelength_um", wavelength_um, low=0.1, high=10, unit="µm",
-                  hint="Divide nanometres by 1000.")  # fmt: skip
-    _limits.voxel("pixel_size_um", pixel_size_um, 2)
-    _warn_above(wavelength_um / (4 * na), "pixels of at most λ/(4 NA)", pixel_size_um)
+    _limits.wavelength("wavelength_um", wavelength_um)
+    _limits.pixel("pixel_size_um", pixel_size_um)
+    _limits.warn_above(wavelength_um / (4 * na), "pixels of at most λ/(4 NA)", pixel_size_um)
 
 
 def _pupil_grid(
@@ -451,21 +449,10 @@ def _checked_grid(
     shape = _limits.voxels(shape)
     size = np.array(_limits.voxel("voxel_size_um", voxel_size_um, len(shape)))
     na, n, wavelength_um = pupil.na * pupil.edge, pupil.refractive_index, pupil.wavelength_um
-    _warn_above(wavelength_um / (4 * na), "pixels of at most λ/(4 NA)", size[-2:].max())
+    _limits.warn_above(wavelength_um / (4 * na), "pixels of at most λ/(4 NA)", size[-2:].max())
     planes, rows, columns = (1, *map(int, shape))[-3:]
     if planes > 1:
         axial_um = wavelength_um / (2 * (n - np.sqrt(n**2 - na**2)))
-        _warn_above(axial_um, "planes at most λ/(2 (n - √(n² - NA²)))", size[0])
+        _limits.warn_above(axial_um, "planes at most λ/(2 (n - √(n² - NA²)))", size[0])
     dz, dy, dx = (1.0, *map(float, size))[-3:]
     return (planes, rows, columns), (dz, dy, dx)
-
-
-def _warn_above(limit_um: float, expected: str, got_um: float) -> None:
-    """Warn of aliasing, in the name of whoever called the public function."""
-    if got_um > limit_um * (1 + 1e-9):  # at the limit, whatever its last digit, is fine
-        warnings.warn(
-            f"Expected {expected} = {limit_um:.4f} µm (Nyquist), got {got_um} µm. "
-            f"Finer detail will alias: take smaller steps or a lower NA.",
-            UserWarning,
-            stacklevel=4,
-        )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aimicro import checks
+from aimicro.simulate import _limits
 from aimicro.simulate.zernike import wavefront
 
 
@@ -98,8 +99,7 @@ class Pupil:
                           hint="Air has 1, water 1.33, oil 1.518.")  # fmt: skip
         hint = "It lies below the refractive index: take the objective's own immersion."
         checks.number("numerical aperture na", self.na, above=0, below=n, hint=hint)
-        checks.number("wavelength_um", self.wavelength_um, low=0.1, high=10, unit="µm",
-                      hint="Divide nanometres by 1000.")  # fmt: skip
+        _limits.wavelength("wavelength_um", self.wavelength_um)
         if self.sample_index is not None:
             hint = "Water has 1.33; leave it out if the specimen matches the immersion medium."
             checks.number("sample_index", self.sample_index, low=1, high=2, hint=hint)

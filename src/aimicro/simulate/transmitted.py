@@ -1,12 +1,18 @@
 """Unstained cells in transmitted light: brightfield and phase contrast."""
 
-import warnings
+import math
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import distance_transform_edt, find_objects, gaussian_filter
+
+from aimicro import checks
+from aimicro.simulate import _limits
+
+_HELP = "Look up its meaning and unit in help(transmitted_light)."
 
 
 def cell_thickness(
@@ -53,13 +59,10 @@ def cell_thickness(
     >>> bool(3.5 < thickness_um.max() <= 4)
     True
     """
-    labels = np.asarray(labels)
-    if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(
-            f"Expected labels (Y, X) of whole numbers, got shape {labels.shape} and "
-            f"{labels.dtype}. For a stack sum the labelled planes: (labels > 0).sum(axis=0) * dz."
-        )
-    _require_positive(pixel_size_um=pixel_size_um, height_um=height_um)
+    hint = "For a stack sum the labelled planes: (labels > 0).sum(axis=0) * dz."
+    labels = checks.labels("labels", labels, ndim=2, hint=hint)
+    _limits.pixel("pixel_size_um", pixel_size_um)
+    checks.number("height_um", height_um, above=0, unit="µm")
     thickness_um = np.zeros(labels.shape, np.float32)
     for i, tight in enumerate(find_objects(labels), start=1):
         if tight is None:
@@ -113,12 +116,9 @@ def phase_map(
     >>> phase_rad.round(2).tolist()
     [0.0, 1.0299999713897705]
     """
-    _require_positive(wavelength_um=wavelength_um)
-    if not np.isfinite(refractive_index_difference):
-        raise ValueError(
-            f"Expected a finite refractive_index_difference, got {refractive_index_difference}. "
-            f"Give the index of the object less that of what surrounds it: 0.03 for cells."
-        )
+    _limits.wavelength("wavelength_um", wavelength_um)
+    hint = "Give the index of the object less that of what surrounds it: 0.03 for cells."
+    checks.number("refractive_index_difference", refractive_index_difference, hint=hint)
     factor = 2 * np.pi * refractive_index_difference / wavelength_um
     return np.asarray(factor * np.asarray(thickness_um, dtype=float), dtype=np.float32)
 
@@ -159,7 +159,7 @@ def transmitted_light(
     phase_rad : array_like
         ``(Y, X)`` phase :math:`\varphi` in radians, positive where the object delays the light.
     absorption : array_like, optional
-        ``(Y, X)`` absorption :math:`a` of the amplitude, from 0 up: light passes with the fraction
+        ``(Y, X)`` absorption :math:`a` of the amplitude, from 0 up: light passes with the share
         :math:`e^{-2a}`. By default none.
     pixel_size_um : float
         Pixel size in µm; at most λ/(4 NA).
@@ -172,14 +172,14 @@ def transmitted_light(
     contrast : {"brightfield", "phase"}, default "brightfield"
         What stands in condenser and pupil.
     condenser : float, default 0.5
-        Numerical aperture of the condenser as a fraction of that of the objective, from 0 for
+        Numerical aperture of the condenser as a share of that of the objective, from 0 for
         coherent light, in brightfield.
     defocus_um : float, default 0
         How far the plane in focus lies behind the object, in the direction of the light, in µm.
     ring : (float, float), default (0.5, 0.6)
-        Inner and outer radius of the phase ring as fractions of the aperture, in phase contrast.
+        Inner and outer radius of the phase ring as shares of the aperture, in phase contrast.
     ring_transmission : float, default 0.25
-        Fraction of the intensity that the phase ring lets through.
+        Share of the intensity that the phase ring lets through.
 
     Returns
     -------
@@ -231,146 +231,135 @@ def transmitted_light(
     >>> bool(np.allclose(empty, 1, atol=1e-5))
     True
     """
-    _check_optics(
-        pixel_size_um=pixel_size_um,
+    optics = _Optics(
         na=na,
         wavelength_um=wavelength_um,
         refractive_index=refractive_index,
         contrast=contrast,
         condenser=condenser,
+        defocus_um=defocus_um,
         ring=ring,
         ring_transmission=ring_transmission,
-        defocus_um=defocus_um,
     )
-    phase = _image("phase_rad", phase_rad)
-    transmission = np.exp(1j * phase)
+    optics.check(pixel_size_um)
+    hint = "Sum a stack along z first."
+    phase = checks.image("phase_rad", phase_rad, ndim=2, hint=hint).astype(float)
+    absorbed = np.asarray(0.0 if absorption is None else absorption)
     if absorption is not None:
-        transmission *= np.exp(-_image("absorption", absorption, phase.shape))
-
-    cutoff = na / wavelength_um
-    tilt = na / np.sqrt(refractive_index**2 - na**2)
-    margin = int(np.ceil((4 / cutoff + abs(defocus_um) * tilt) / pixel_size_um))
-    sides = [scipy.fft.next_fast_len(side + 2 * margin) for side in phase.shape]
-    after = [n - side - margin for n, side in zip(sides, phase.shape, strict=True)]
-    transmission = np.pad(transmission, [(margin, n) for n in after], mode="symmetric")
-    spectrum = scipy.fft.fft2(transmission.astype(np.complex64))
-    ky, kx = (scipy.fft.fftfreq(n, pixel_size_um).astype(np.float32) for n in sides)
-    step = float(max(ky[1], kx[1]))
-
-    def pupil(ky: NDArray[np.float32], kx: NDArray[np.float32]) -> NDArray[np.complex64]:
-        """What the objective does to light of these frequencies."""
-        k: NDArray[np.float32] = np.hypot(ky[:, None], kx)
-        light = _step(cutoff - k, step).astype(np.complex64)
-        if contrast == "phase":
-            on_ring = np.minimum(
-                _step(k - ring[0] * cutoff, step), _step(ring[1] * cutoff - k, step)
+        checks.image("absorption", absorbed, ndim=2, low=0, hint=hint)
+        if absorbed.shape != phase.shape:
+            raise ValueError(
+                f"Expected absorption of shape {phase.shape}, that of phase_rad, got "
+                f"{absorbed.shape}. Give both for the same field."
             )
-            light *= 1 + (-1j * np.sqrt(ring_transmission) - 1) * on_ring
-        if defocus_um:
-            kz = np.sqrt(np.maximum((refractive_index / wavelength_um) ** 2 - k**2, 0))
-            light *= np.exp(np.complex64(2j * np.pi * defocus_um) * kz)
+
+    margin = int(np.ceil(optics.reach_um / pixel_size_um))
+    sides = [scipy.fft.next_fast_len(side + 2 * margin) for side in phase.shape]
+    _limits.memory(f"an image of shape {phase.shape} with its margin", math.prod(sides), 64)
+    after = [n - side - margin for n, side in zip(sides, phase.shape, strict=True)]
+    transmission = np.exp(1j * phase) * np.exp(-absorbed.astype(float))
+    transmission = np.pad(transmission, [(margin, n) for n in after], mode="symmetric")
+    image = _image(transmission.astype(np.complex64), pixel_size_um, optics)
+    inside = tuple(slice(margin, margin + side) for side in phase.shape)
+    return np.asarray(image[inside], dtype=np.float32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Optics:
+    """Condenser and objective; see :func:`transmitted_light`."""
+
+    na: float
+    wavelength_um: float
+    refractive_index: float
+    contrast: str
+    condenser: float
+    defocus_um: float
+    ring: tuple[float, float]
+    ring_transmission: float
+
+    def check(self, pixel_size_um: float) -> None:
+        """Refuse what no microscope has, and warn of pixels that are too large."""
+        _limits.pixel("pixel_size_um", pixel_size_um)
+        _limits.wavelength("wavelength_um", self.wavelength_um)
+        checks.number("refractive_index", self.refractive_index, low=1, high=2, hint=_HELP)
+        hint = "It lies below the refractive index: take the objective's own immersion."
+        checks.number("na", self.na, above=0, below=self.refractive_index, hint=hint)
+        checks.one_of("contrast", self.contrast, ("brightfield", "phase"))
+        checks.number("condenser", self.condenser, low=0, high=1, hint=_HELP)
+        inner, outer = self.ring
+        checks.number("the inner radius of ring", inner, low=0, below=1, hint=_HELP)
+        checks.number("the outer radius of ring", outer, above=inner, high=1, hint=_HELP)
+        checks.number("ring_transmission", self.ring_transmission, above=0, high=1, hint=_HELP)
+        checks.number("defocus_um", self.defocus_um, unit="µm", hint=_HELP)
+        limit_um = self.wavelength_um / (4 * self.na)
+        _limits.warn_above(limit_um, "pixels of at most λ/(4 NA)", pixel_size_um)
+
+    @property
+    def cutoff(self) -> float:
+        """Radius of the pupil, in cycles per µm."""
+        return self.na / self.wavelength_um
+
+    @property
+    def reach_um(self) -> float:
+        """How far from a point its light matters."""
+        tilt = self.na / np.sqrt(self.refractive_index**2 - self.na**2)
+        return float(4 / self.cutoff + abs(self.defocus_um) * tilt)
+
+    def pupil(
+        self, ky: NDArray[np.float32], kx: NDArray[np.float32], step: float
+    ) -> NDArray[np.complex64]:
+        """What passes at each spatial frequency; edges are soft over a `step`."""
+        k: NDArray[np.float32] = np.hypot(ky[:, None], kx)
+        light = _step(self.cutoff - k, step).astype(np.complex64)
+        if self.contrast == "phase":
+            inner, outer = (radius * self.cutoff for radius in self.ring)
+            on_ring = np.minimum(_step(k - inner, step), _step(outer - k, step))
+            light *= 1 + (-1j * np.sqrt(self.ring_transmission) - 1) * on_ring
+        if self.defocus_um:
+            kz = np.sqrt(np.maximum((self.refractive_index / self.wavelength_um) ** 2 - k**2, 0))
+            light *= np.exp(np.complex64(2j * np.pi * self.defocus_um) * kz)
         return light
 
+    def source(self) -> NDArray[np.float64]:
+        """Points of the condenser aperture as (y, x), in cycles per µm.
+
+        They come in opposite pairs, so that an object in focus shows no slope as brightness.
+        """
+        pair = np.arange(20)
+        if self.contrast == "phase":
+            angle, radius = pair * np.pi / 20, np.full(20, np.mean(self.ring))
+        elif self.condenser == 0:
+            return np.zeros((1, 2))
+        else:  # seeds of a sunflower share out the area evenly
+            angle = pair * np.pi * (3 - np.sqrt(5))
+            radius = self.condenser * np.sqrt((pair + 0.5) / 20)
+        half = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=-1)
+        return self.cutoff * np.concatenate([half, -half])
+
+
+def _image(
+    transmission: NDArray[np.complex64], pixel_size_um: float, optics: _Optics
+) -> NDArray[np.float32]:
+    """Intensity in the light of all points of the source, 1 where there is no object."""
+    sides, cutoff = transmission.shape, optics.cutoff
+    spectrum = scipy.fft.fft2(transmission)
+    ky, kx = (scipy.fft.fftfreq(n, pixel_size_um).astype(np.float32) for n in sides)
+    step = float(max(ky[1], kx[1]))
     image, direct = np.zeros(sides, np.float32), 0.0
-    for sy, sx in cutoff * _source(contrast, condenser, ring):
+    for sy, sx in optics.source():
         rows = np.flatnonzero(np.abs(ky + sy) <= cutoff + step)
         columns = np.flatnonzero(np.abs(kx + sx) <= cutoff + step)
-        passed = spectrum[np.ix_(rows, columns)] * pupil(ky[rows] + sy, kx[columns] + sx)
+        pupil = optics.pupil(ky[rows] + sy, kx[columns] + sx, step)
         field = np.zeros((len(rows), sides[1]), np.complex64)
-        field[:, columns] = passed
+        field[:, columns] = spectrum[np.ix_(rows, columns)] * pupil
         lines = np.zeros(sides, np.complex64)
         lines[rows] = scipy.fft.ifft(field, axis=1, overwrite_x=True)
         field = scipy.fft.ifft(lines, axis=0, overwrite_x=True)
         image += field.real**2 + field.imag**2
-        direct += float(np.abs(pupil(ky[:1] + sy, kx[:1] + sx)[0, 0]) ** 2)
-    inside = tuple(slice(margin, margin + side) for side in phase.shape)
-    return np.asarray(image[inside] / direct, dtype=np.float32)
-
-
-def _source(contrast: str, condenser: float, ring: tuple[float, float]) -> NDArray[np.float64]:
-    """Return points of the condenser aperture as (y, x), in fractions of the objective's.
-
-    Points come in opposite pairs, so that an object in focus shows no slope as brightness.
-    """
-    pair = np.arange(20)
-    if contrast == "phase":
-        angle, radius = pair * np.pi / 20, np.full(20, np.mean(ring))
-    elif condenser == 0:
-        return np.zeros((1, 2))
-    else:  # seeds of a sunflower share out the area evenly
-        angle = pair * np.pi * (3 - np.sqrt(5))
-        radius = condenser * np.sqrt((pair + 0.5) / 20)
-    half = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=-1)
-    return np.concatenate([half, -half])
+        direct += float(np.abs(optics.pupil(ky[:1] + sy, kx[:1] + sx, step)[0, 0]) ** 2)
+    return image / direct
 
 
 def _step(distance: NDArray[np.floating], width: float) -> NDArray[np.float32]:
     """Return 1 inside and 0 outside, with an edge of the width of a sample in the pupil."""
     return np.asarray(np.clip(0.5 + distance / width, 0, 1), dtype=np.float32)
-
-
-def _image(
-    name: str, values: ArrayLike, shape: tuple[int, ...] | None = None
-) -> NDArray[np.float64]:
-    """Check an image of the object."""
-    image = np.asarray(values, dtype=float)
-    if image.ndim != 2 or image.size == 0 or (shape is not None and image.shape != shape):
-        expected = "(Y, X)" if shape is None else f"{shape}, that of phase_rad"
-        raise ValueError(
-            f"Expected {name} of shape {expected}, got {image.shape}. Sum a stack along z first."
-        )
-    if not np.isfinite(image).all() or (name == "absorption" and image.min() < 0):
-        raise ValueError(
-            f"Expected finite {name}{' from 0 up' if name == 'absorption' else ''}, got values "
-            f"from {image.min()} to {image.max()}. Look for NaN or signs where it was computed."
-        )
-    return image
-
-
-def _check_optics(
-    *,
-    pixel_size_um: float,
-    na: float,
-    wavelength_um: float,
-    refractive_index: float,
-    contrast: str,
-    condenser: float,
-    ring: tuple[float, float],
-    ring_transmission: float,
-    defocus_um: float,
-) -> None:
-    """Check the microscope, and warn of pixels that are too large."""
-    _require_positive(pixel_size_um=pixel_size_um, wavelength_um=wavelength_um)
-    for name, value, holds, expected in (
-        ("na", na, 0 < na < refractive_index, f"above 0 and below {refractive_index=:g}"),
-        ("contrast", contrast, contrast in ("brightfield", "phase"), "'brightfield' or 'phase'"),
-        (
-            "condenser",
-            condenser,
-            0 <= condenser <= 1,
-            "from 0 to 1, a fraction of the objective's NA",
-        ),
-        ("ring", ring, 0 <= ring[0] < ring[1] <= 1, "as two rising fractions of the aperture"),
-        ("ring_transmission", ring_transmission, 0 < ring_transmission <= 1, "above 0, up to 1"),
-        ("defocus_um", defocus_um, np.isfinite(defocus_um), "as a finite number of µm"),
-    ):
-        if not holds:
-            raise ValueError(
-                f"Expected {name} {expected}, got {value!r}. "
-                f"Look up its meaning and unit in help(transmitted_light)."
-            )
-    nyquist_um = wavelength_um / (4 * na)
-    if pixel_size_um > nyquist_um * (1 + 1e-9):
-        warnings.warn(
-            f"Expected pixels of at most λ/(4 NA) = {nyquist_um:.4f} µm (Nyquist), got "
-            f"{pixel_size_um} µm. Finer detail will alias: take smaller pixels or a lower NA.",
-            UserWarning,
-            stacklevel=3,
-        )
-
-
-def _require_positive(**values: float) -> None:
-    """Check lengths."""
-    for name, value in values.items():
-        if not (value > 0 and np.isfinite(value)):
-            raise ValueError(f"Expected {name} above 0, got {value}. Give a length in micrometres.")

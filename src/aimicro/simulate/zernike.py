@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import eval_jacobi
 
+from aimicro import checks
+
 NAMES: dict[str, tuple[int, int]] = {
     "piston": (0, 0),
     "vertical tilt": (1, -1),
@@ -63,7 +65,7 @@ def noll_to_nm(j: int) -> tuple[int, int]:
     >>> [noll_to_nm(j) for j in (1, 2, 3, 4, 5, 6)]
     [(0, 0), (1, 1), (1, -1), (2, 0), (2, -2), (2, 2)]
     """
-    j = _checked_index(j, "noll", 1)
+    j = checks.whole("the Noll index", j, low=1, hint="Noll counts from 1, OSA from 0.")
     n = _order(j - 1)
     place = j - 1 - n * (n + 1) // 2  # among the n + 1 modes of this order, which |m| sorts
     m = 2 * (place // 2) + 1 if n % 2 else 2 * ((place + 1) // 2)
@@ -97,7 +99,7 @@ def osa_to_nm(j: int) -> tuple[int, int]:
     >>> [osa_to_nm(j) for j in range(6)]
     [(0, 0), (1, -1), (1, 1), (2, -2), (2, 0), (2, 2)]
     """
-    j = _checked_index(j, "osa", 0)
+    j = checks.whole("the OSA index", j, low=0, hint="Noll counts from 1, OSA from 0.")
     n = _order(j)
     return n, 2 * j - n * (n + 2)
 
@@ -244,7 +246,7 @@ def zernike(
     >>> zernike(4, [0, 1], 0).round(3)  # defocus, √3 (2ρ² - 1)
     array([-1.732,  1.732])
     """
-    _check_standard(index)
+    checks.one_of("index", index, _TO_NM)
     return _polynomial(*_to_nm(j, index), np.asarray(rho, float), np.asarray(theta, float))
 
 
@@ -285,16 +287,13 @@ def wavefront(
     >>> wavefront({"primary spherical": 0.5, 4: -0.1}, [0, 1], 0).round(3)
     array([1.291, 0.945])
     """
-    _check_standard(index)
+    checks.one_of("index", index, _TO_NM)
     rho, theta = np.broadcast_arrays(np.asarray(rho, float), np.asarray(theta, float))
     phase = np.zeros(rho.shape)
     for mode, coefficient in modes.items():
         n, m = _to_nm(mode, index)
-        if not np.isfinite(coefficient):
-            raise ValueError(
-                f"Expected a finite coefficient in radians for mode {mode!r}, got {coefficient}. "
-                f"Leave the mode out, or set it to 0."
-            )
+        hint = "Give radians RMS, or leave the mode out."
+        checks.number(f"the coefficient of mode {mode!r}", coefficient, hint=hint)
         phase += coefficient * _polynomial(n, m, rho, theta)
     return phase
 
@@ -317,42 +316,22 @@ def _order(before: int) -> int:
 _TO_NM = {"noll": noll_to_nm, "osa": osa_to_nm}
 
 
-def _check_standard(index: str) -> None:
-    """Check whose indices are meant."""
-    if index not in _TO_NM:
-        raise ValueError(f"Expected index 'noll' or 'osa', got {index!r}. Choose one of the two.")
-
-
 def _to_nm(mode: int | str, index: str) -> tuple[int, int]:
     """Order and frequency of a mode, given by index or name."""
     if isinstance(mode, str):
-        if mode not in NAMES:
-            near = difflib.get_close_matches(mode, NAMES, n=1, cutoff=0)[0]
-            raise ValueError(
-                f"Expected the name of a Zernike mode, got {mode!r}. Did you mean {near!r}? Names "
-                f"are: {', '.join(NAMES)}."
-            )
-        return NAMES[mode]
+        near = difflib.get_close_matches(mode, NAMES, n=1, cutoff=0)[0]
+        hint = f"Did you mean {near}?"
+        return NAMES[checks.one_of("the name of a Zernike mode", mode, NAMES, hint=hint)]
     return _TO_NM[index](mode)
-
-
-def _checked_index(j: int, index: str, first: int) -> int:
-    """Index as a Python integer, which does not overflow."""
-    if not isinstance(j, (int, np.integer)) or isinstance(j, bool) or j < first:
-        raise ValueError(
-            f"Expected a Zernike index ({index}) that is a whole number from {first} up, "
-            f"got {j!r}. Noll counts from 1, OSA from 0."
-        )
-    return int(j)
 
 
 def _checked_nm(n: int, m: int) -> tuple[int, int]:
     """Order and frequency, if there is such a polynomial."""
-    if not all(isinstance(number, (int, np.integer)) for number in (n, m)) or (
-        n < 0 or abs(m) > n or (n - m) % 2
-    ):
+    hint = "Of order 4 there are m = -4, -2, 0, 2, 4."
+    n = checks.whole("the order n", n, low=0, hint=hint)
+    m = checks.whole("the frequency m", m, low=-n, high=n, hint=hint)
+    if (n - m) % 2:
         raise ValueError(
-            f"Expected an order n from 0 up and a frequency m from -n to n in steps of 2, got "
-            f"n = {n}, m = {m}. Of order 4 there are m = -4, -2, 0, 2, 4."
+            f"Expected a frequency m from -n to n in steps of 2, got n = {n}, m = {m}. {hint}"
         )
-    return int(n), int(m)
+    return n, m

@@ -9,10 +9,12 @@ Used in appendix A, *Denoising*.
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from tqdm import tqdm
 
+from aimicro.checks import one_of
 from aimicro.io import Header, read_header
 from aimicro.train.image_cache import ImageCache, Pixels, read_stack
 from aimicro.train.patches import Patches, Target
@@ -30,9 +32,9 @@ class FilePatches(Patches):
     Parameters
     ----------
     pairs : sequence of tuple of Path
-        Files with an image and its truth each, `(Y, X)` or `(Z, Y, X)`, of one channel and one
-        time point. The truth is an image, a mask, labels with a `target`, or None for training
-        without truth.
+        Files with an image and its truth each, `(Y, X)` or `(Z, Y, X)`, of one time point; with
+        `channels` `(C, [Z,] Y, X)`. The truth is an image, a mask, labels with a `target`, or
+        None for training without truth.
     patch_size : tuple of int
         Size of a patch, one number for each axis, in pixels.
     batch_size : int
@@ -45,6 +47,8 @@ class FilePatches(Patches):
     keep : callable, optional
         Tells of a patch of the truth whether to use it, such as `structure()`. After 512 tries
         the last one is used, with a warning.
+    channels : {"none", "first"}
+        Whether images have channels; the truth may have them, too.
     scaling : Scaling, optional
         How to scale intensities, for example ``Scaling(Percentile(), Percentile())``. By default
         mean and standard deviation of all images; masks and targets are left as they are.
@@ -89,12 +93,14 @@ class FilePatches(Patches):
         augment: bool = True,
         target: Target | None = None,
         keep: Keep | None = None,
+        channels: Literal["none", "first"] = "none",
         scaling: Scaling | None = None,
         memory_limit_bytes: float,
         seed: int = 0,
         progress: bool = False,
     ) -> None:
-        headers = _headers(pairs)
+        one_of("channels", channels, ("none", "first"))
+        headers = _headers(pairs, channels=channels == "first")
         smallest = _smallest(headers.values())
         if len(patch_size) != len(smallest) or any(np.less(smallest, patch_size)):
             raise ValueError(
@@ -132,7 +138,7 @@ class FilePatches(Patches):
             yield int(rng.integers(len(self._pairs)))
 
     def _shape(self, key: Path) -> tuple[int, ...]:
-        return self._cache.headers[key].shape
+        return _spatial(self._cache.headers[key])
 
     def _name(self, key: Path) -> str:
         return str(key)
@@ -141,7 +147,8 @@ class FilePatches(Patches):
         return self._cache.whole(key)
 
     def _window(self, key: Path, window: tuple[slice, ...]) -> Pixels:
-        return self._cache.window(key, window)
+        channels = self._cache.headers[key].axes.startswith("C")
+        return self._cache.window(key, (slice(None), *window) if channels else window)
 
     def _check_there_is_structure(self) -> None:
         for kind, paths in zip(("raw", "true"), zip(*self._pairs, strict=True), strict=True):
@@ -180,10 +187,17 @@ def smallest_shape(pairs: Sequence[tuple[Path, Path | None]]) -> tuple[int, ...]
 
 
 def _smallest(headers: Iterable[Header]) -> tuple[int, ...]:
-    return tuple(min(sizes) for sizes in zip(*(header.shape for header in headers), strict=True))
+    return tuple(min(sizes) for sizes in zip(*map(_spatial, headers), strict=True))
 
 
-def _headers(pairs: Sequence[tuple[Path, Path | None]]) -> dict[Path, Header]:
+def _spatial(header: Header) -> tuple[int, ...]:
+    """`([Z,] Y, X)`."""
+    return header.shape[header.axes.startswith("C") :]
+
+
+def _headers(
+    pairs: Sequence[tuple[Path, Path | None]], *, channels: bool = False
+) -> dict[Path, Header]:
     """What the files tell, after a check that they are pairs of one kind."""
     if not pairs:
         raise ValueError("Expected at least one pair of images, got none.")
@@ -191,15 +205,21 @@ def _headers(pairs: Sequence[tuple[Path, Path | None]]) -> dict[Path, Header]:
     for pair in pairs:
         for path in pair:
             if path is not None and path not in headers:
-                headers[path] = read_header(path)
-        raw, truth = (headers[path or pair[0]].shape for path in pair)
+                headers[path] = read_header(path, channels=channels)
+        n_channels = [headers[image].shape[0] for image in (pair[0], pairs[0][0])]
+        if channels and (not headers[pair[0]].axes.startswith("C") or len({*n_channels}) > 1):
+            raise ValueError(
+                f"Expected images with as many channels as the first, got {pair[0]} with axes "
+                f"{headers[pair[0]].axes} {headers[pair[0]].shape}. Leave it out."
+            )
+        raw, truth = (_spatial(headers[path or pair[0]]) for path in pair)
         if raw != truth:
             raise ValueError(
                 f"Expected a raw and a true image of one shape, got {pair[0]} with {raw} and "
                 f"{pair[1]} with {truth}. Crop or register the pair first."
             )
         first = pairs[0][0]
-        if len(raw) != len(headers[first].shape):
+        if len(raw) != len(_spatial(headers[first])):
             raise ValueError(
                 f"Expected either images (Y, X) or volumes (Z, Y, X), got {first} with "
                 f"{headers[first].shape} and {pair[0]} with {raw}. Train on them separately; a "

@@ -15,38 +15,44 @@ from aimicro.io import Header, Region, TiffError, TiffImage, read_header, read_t
 Pixels = NDArray[Any]
 
 
-def read_stack(path: Path) -> TiffImage:
-    """Read an image of one channel and one time point.
+def read_stack(path: Path, *, channels: bool = False) -> TiffImage:
+    """Read an image of one time point.
 
     Parameters
     ----------
     path : Path
         TIFF file. Pages that do not say what they are count as slices, as published.
+    channels : bool
+        Whether it may have several channels.
 
     Returns
     -------
     TiffImage
-        With axes YX or ZYX, in the type of the file.
+        With axes YX or ZYX, or CYX or CZYX, in the type of the file.
 
     Raises
     ------
     TiffError
-        As for `aimicro.io.read_tiff`; for channels, time points, NaN and infinite pixels.
+        As for `aimicro.io.read_tiff`; for time points, NaN and infinite pixels, and for channels
+        that are not asked for.
 
     Notes
     -----
     Used in appendix A, *Denoising*.
     """
-    header = read_header(path)
+    header = read_header(path, channels=channels)
     image = read_tiff(path, pages="Z", allow_nan=True)
-    data = image.data.reshape(header.shape)  # without a channel or time of length 1
+    size = dict(zip(image.axes, image.data.shape, strict=True))
+    kept = [axis for axis in image.axes if axis in header.axes]  # no time of length 1
+    data = image.data.reshape([size[axis] for axis in kept])
+    data = data.transpose([kept.index(axis) for axis in header.axes])
     bad = data.size - np.count_nonzero(np.isfinite(data)) if data.dtype.kind == "f" else 0
     if bad:
         raise TiffError(
             f"{path}: Expected finite pixels, got {bad} of {data.size} NaN or infinite. Replace "
             "them or leave the image out."
         )
-    return TiffImage(data, "ZYX"[-data.ndim :], image.pixel_size_um, image.name)
+    return TiffImage(data, header.axes, image.pixel_size_um, image.name)
 
 
 class ImageCache:
@@ -92,6 +98,7 @@ class ImageCache:
             limit = self.limit_bytes - self.headers[path].nbytes
             while self._held and sum(image.nbytes for image in self._held.values()) > limit:
                 self._held.popitem(last=False)
-            self._held[path] = read_stack(path).data
+            has_channels = self.headers[path].axes.startswith("C")
+            self._held[path] = read_stack(path, channels=has_channels).data
         self._held.move_to_end(path)
         return self._held[path]

@@ -1,6 +1,7 @@
 """Cells that settle in a field: where they find room, whom they touch, what they cover."""
 
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,19 @@ PRESS = (0.04, 0.16)
 
 SQUEEZE = 0.45
 """Largest fraction of a cell that may lie on neighbours where room is short."""
+
+
+class Crowd(NamedTuple):
+    """Cells that cover as much of the field as was asked for, pixel by pixel."""
+
+    depth: NDArray[np.float32]
+    """How deep below the outline of its cell, in µm; below 0 outside."""
+    inward: NDArray[np.float32]
+    """The same, but where a cell touches another, below the border between them."""
+    owner: NDArray[np.int32]
+    """The cell whose outline is nearest: ``1 … n``, or 0."""
+    labels: NDArray[np.int32]
+    """The cell that covers the pixel: ``1 … n``, or 0."""
 
 
 class Colony:
@@ -52,6 +66,33 @@ class Colony:
     def covered(self) -> float:
         """Fraction of the field that the cells cover."""
         return np.count_nonzero(self.depth > 0) / self.depth.size
+
+    def fill(self, density: float, touching: float) -> Crowd:
+        """Cover the share `density` of the field, where the share `touching` of cells touches."""
+        goal, missing = density, np.inf
+        while missing > 0:
+            if not self.settle(goal, touching):
+                raise ValueError(
+                    f"Expected room for {self.kind} cells over a fraction of {density} of the field, "
+                    f"of which {touching} touch, got none for the last of {self.n}. Ask for a "
+                    f"lower density, more that touch, or smaller pixels."
+                )
+            depth = self.part(touching)
+            keep_largest_pieces(depth, self.owner, 0, smallest=1)
+            missing = density - np.count_nonzero(depth > 0) / depth.size
+            goal += missing
+        # All outlines move inward alike until the cells cover as many pixels as asked for.
+        for _ in range(2):  # a cell may lose a tip on the way, which the others make up for
+            level = max(float(np.quantile(depth, 1 - density)), 0)
+            keep_largest_pieces(depth, self.owner, level, smallest=1)
+        depth -= level
+        numbers = np.flatnonzero(np.bincount(self.owner[depth > 0]))
+        in_order = np.zeros(self.n + 1, np.int32)
+        in_order[numbers] = np.arange(1, len(numbers) + 1)
+        owner = in_order[self.owner]
+        # Where it touches another, a cell ends where both are equally deep.
+        inward = np.minimum(depth, self.depth - np.maximum(self.second, 0))
+        return Crowd(depth, inward, owner, np.where(depth > 0, owner, 0))
 
     def settle(self, density: float, touching: float) -> bool:
         """Add cells until they cover this fraction of the field, and enough of them touch.

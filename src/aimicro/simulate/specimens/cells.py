@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, find_objects, gaussian_filter
 
-from aimicro.simulate.specimens._colony import Colony, keep_largest_pieces
+from aimicro import checks
+from aimicro.simulate.specimens._colony import Colony
 from aimicro.simulate.specimens.drawing import (
     require_positive,
     spacing_um,
@@ -22,7 +23,7 @@ MAX_DENSITY: dict[str, tuple[float, float]] = {
     "spindle": (0.8, 0.5),
     "irregular": (0.85, 0.5),
 }
-"""Largest fraction of the field that cells can be asked to cover, in 2D and in 3D."""
+"""Largest share of the field that cells can be asked to cover, in 2D and in 3D."""
 
 
 def cells(
@@ -53,11 +54,11 @@ def cells(
         ``"spindle"`` like fibroblasts with two tips, ``"irregular"`` with lobes and protrusions,
         not convex.
     density : float, default 0.4
-        Fraction of the field that cells cover, met within 0.005. At most 0.85 for round and
+        Share of the field that cells cover, met within 0.005. At most 0.85 for round and
         irregular cells and 0.8 for the others in 2D; in 3D 0.6 for round cells and 0.5 for the
         others, if cells are ten pixels wide along all axes.
     touching : float, default 0.5
-        Fraction of the cells that touch at least one other, from 0 to 1. With 0 there is a pixel of
+        Share of the cells that touch at least one other, from 0 to 1. With 0 there is a pixel of
         background or more between any two. It is met as far as whole cells allow, within one or
         two of them.
     radius_um : float, default 7
@@ -80,7 +81,7 @@ def cells(
     Raises
     ------
     ValueError
-        If the kind is unknown, a fraction is out of range, the cells do not fit, or for the reasons
+        If the kind is unknown, a share is out of range, the cells do not fit, or for the reasons
         given at :func:`filaments`.
 
     Notes
@@ -97,45 +98,20 @@ def cells(
     >>> round(float((labels > 0).mean()), 2)
     0.3
     """
-    spacing = spacing_um(shape, pixel_size_um)
+    spacing = spacing_um(shape, pixel_size_um, bytes_each=55)
     require_positive(radius_um=radius_um)
     _check_cells(shape, spacing, kind, density, touching, radius_um, nucleus)
     rng = np.random.default_rng(rng)
-
     colony = Colony(tuple(shape), spacing, kind, radius_um, rng)
-    goal, missing = density, np.inf
-    while missing > 0:
-        if not colony.settle(goal, touching):
-            raise ValueError(
-                f"Expected room for {kind} cells over a fraction of {density} of the field, of "
-                f"which {touching} touch, got none for the last of {colony.n}. Ask for a lower "
-                f"density, more that touch, or smaller pixels."
-            )
-        depth = colony.part(touching)
-        keep_largest_pieces(depth, colony.owner, 0, smallest=1)
-        missing = density - np.count_nonzero(depth > 0) / depth.size
-        goal += missing
-    # All outlines move inward alike until the cells cover as many pixels as asked for.
-    for _ in range(2):  # a cell may lose a tip on the way, which the others make up for
-        level = max(float(np.quantile(depth, 1 - density)), 0)
-        keep_largest_pieces(depth, colony.owner, level, smallest=1)
-    covered = depth > level
-    numbers = np.flatnonzero(np.bincount(colony.owner[covered]))
-    in_order = np.zeros(colony.n + 1, np.int32)
-    in_order[numbers] = np.arange(1, len(numbers) + 1)
-    owner = in_order[colony.owner]
-    labels = np.where(covered, owner, 0)
-
-    # Where it touches another, a cell ends where both are equally deep.
-    inward = np.minimum(depth - level, colony.depth - np.maximum(colony.second, 0))
+    crowd = colony.fill(density, touching)
     light = np.zeros(shape, np.float32)
-    for i, tight in enumerate(find_objects(labels), start=1):
+    for i, tight in enumerate(find_objects(crowd.labels), start=1):
         box = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in tight)
-        own = (owner[box] == i) & binary_dilation(labels[box] == i)
-        light[box][own] = _stain(np.where(own, inward[box], 0), spacing, nucleus, rng)[own]
-    light *= np.clip(0.5 + (depth - level) / spacing.min(), 0, 1)
+        own = (crowd.owner[box] == i) & binary_dilation(crowd.labels[box] == i)
+        light[box][own] = _stain(np.where(own, crowd.inward[box], 0), spacing, nucleus, rng)[own]
+    light *= np.clip(0.5 + crowd.depth / spacing.min(), 0, 1)
     light *= _cytoplasm(shape, spacing, radius_um, rng)
-    return to_peak_1(light), labels
+    return to_peak_1(light), crowd.labels
 
 
 def _check_cells(
@@ -148,33 +124,22 @@ def _check_cells(
     nucleus: float,
 ) -> None:
     """Check what :func:`cells` is asked for."""
-    if kind not in MAX_DENSITY:
-        raise ValueError(
-            f"Expected kind to be one of {', '.join(MAX_DENSITY)}, got {kind!r}. Take one of them."
-        )
+    checks.one_of("kind", kind, MAX_DENSITY)
     if radius_um < 2 * spacing.max():
         raise ValueError(
             f"Expected radius_um of at least two pixels, {2 * spacing.max():g} µm, got "
             f"{radius_um}. Take larger cells or smaller pixels."
         )
     extent = spacing * shape
-    smallest = np.pi * radius_um**2 / 2 / np.prod(extent[-2:])  # half a cell
+    half_a_cell = np.pi * radius_um**2 / 2 / np.prod(extent[-2:])
     if len(shape) == 3:
-        smallest *= min(4 / 3 * radius_um / extent[0], 1)
-    largest = MAX_DENSITY[kind][len(shape) - 2]
-    if not smallest <= density <= largest:
-        raise ValueError(
-            f"Expected density from {smallest:.2g}, half a cell, to {largest} for {kind} cells in "
-            f"{len(shape)}D, got {density}. Change it, the radius or the field."
-        )
-    if not 0 <= touching <= 1:
-        raise ValueError(
-            f"Expected touching from 0 to 1, got {touching}. Give the fraction of cells that touch."
-        )
-    if not (nucleus >= 0 and np.isfinite(nucleus)):
-        raise ValueError(
-            f"Expected nucleus from 0 up, got {nucleus}. Give its brightness, cytoplasm being 1."
-        )
+        half_a_cell *= min(4 / 3 * radius_um / extent[0], 1)
+    most = MAX_DENSITY[kind][len(shape) - 2]
+    hint = "The least is half a cell: change the density, the radius or the field."
+    name = f"density of {kind} cells in {len(shape)}D"
+    checks.number(name, density, low=float(half_a_cell), high=most, hint=hint)
+    checks.number("touching", touching, low=0, high=1, hint="Give the fraction that touches.")
+    checks.number("nucleus", nucleus, low=0, hint="Give its brightness, cytoplasm being 1.")
 
 
 def _stain(

@@ -69,17 +69,14 @@ def to_peak_1(image: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.asarray(image / image.max(), dtype=np.float32)
 
 
-def spacing_um(shape: Sequence[int], pixel_size_um: float | Sequence[float]) -> NDArray[np.float64]:
-    """Check shape and pixel size, and return one pixel size for each axis."""
+def spacing_um(
+    shape: Sequence[int], pixel_size_um: float | Sequence[float], *, bytes_each: float = 40
+) -> NDArray[np.float64]:
+    """Check shape, memory and pixel size, and return one pixel size for each axis."""
     sides = _limits.voxels(shape)
     spacing = np.array(_limits.voxel("pixel_size_um", pixel_size_um, len(sides)))
-    _limits.memory(f"an image of shape {sides}", math.prod(sides), 40)
+    _limits.memory(f"an image of shape {sides}", math.prod(sides), bytes_each)
     return spacing
-
-
-def whole_number(n: int) -> int:
-    """Check a number of objects."""
-    return checks.whole("n", n, low=1)
 
 
 def require_positive(**lengths_um: float) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from aimicro import checks
 from aimicro.simulate import _limits
 from aimicro.simulate.specimens.drawing import (
     FWHM_PER_SIGMA,
@@ -15,7 +16,6 @@ from aimicro.simulate.specimens.drawing import (
     spacing_um,
     subdivide,
     to_peak_1,
-    whole_number,
     worm_like_chains,
 )
 
@@ -87,7 +87,7 @@ def filaments(
     require_positive(persistence_length_um=persistence_length_um, thickness_um=thickness_um)
     rng = np.random.default_rng(rng)
     extent = spacing * shape
-    n = max(1, round(2 * extent[-2:].sum() / 3)) if n is None else whole_number(n)
+    n = max(1, round(2 * extent[-2:].sum() / 3)) if n is None else checks.whole("n", n, low=1)
 
     # Gentle curves that start anywhere inside have left the field on both sides by then.
     reach = 1.25 * float(np.linalg.norm(extent))

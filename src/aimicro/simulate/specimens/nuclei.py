@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from aimicro import checks
 from aimicro.simulate.specimens.drawing import (
     require_positive,
     spacing_um,
     to_peak_1,
-    whole_number,
 )
 
 
@@ -64,7 +64,7 @@ def nuclei(
     [0, 1, 2, 3]
     """
     spacing = spacing_um(shape, pixel_size_um)
-    n = whole_number(n)
+    n = checks.whole("n", n, low=1)
     require_positive(radius_um=radius_um)
     if radius_um < spacing.max():
         raise ValueError(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import map_coordinates
 
-_LARGEST = {"background": np.inf, "texture": np.inf, "contrast": np.inf, "shape": 0.03}
+from aimicro import checks
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,10 @@ class Randomise:
     def __post_init__(self) -> None:
         for field in fields(self):
             low, high = getattr(self, field.name)
-            largest = _LARGEST[field.name]
-            if not (0 <= low <= high <= largest and np.isfinite(high)):
-                end = f"up to {largest}" if np.isfinite(largest) else "up"
-                raise ValueError(
-                    f"Expected {field.name} as a rising range (low, high) from 0 {end}, got "
-                    f"({low}, {high}). Give (0, 0) to leave it out."
-                )
+            hint = "Give a rising range (low, high), or (0, 0) to leave it out."
+            largest = 0.03 if field.name == "shape" else np.inf  # beyond, the image would fold
+            checks.number(f"the low end of {field.name}", low, low=0, hint=hint)
+            checks.number(f"the high end of {field.name}", high, low=low, high=largest, hint=hint)
 
     @overload
     def __call__(
@@ -124,7 +121,8 @@ class Randomise:
             If the image is neither 2D nor 3D, a value is negative or not finite, or the labels
             are of another shape or no whole numbers.
         """
-        image = _checked(image)
+        hint = "Change the images of a series one by one."
+        image = checks.image("image", image, low=0, hint=hint).astype(np.float32)
         rng = np.random.default_rng(rng)
         background, texture, contrast, shape = (
             rng.uniform(*getattr(self, field.name)) for field in fields(self)
@@ -145,7 +143,12 @@ class Randomise:
 
         if labels is None:
             return changed
-        labels = _checked_labels(labels, image.shape)
+        labels = checks.labels("labels", labels).astype(np.int32)
+        if labels.shape != image.shape:
+            raise ValueError(
+                f"Expected labels of shape {image.shape}, that of the image, got {labels.shape}. "
+                "Give both as the specimen came."
+            )
         if where is None:
             return changed, labels
         return changed, map_coordinates(labels, where, order=0, mode="nearest")
@@ -174,28 +177,3 @@ def _displaced(
         held = np.sqrt(2) * np.sin(np.pi * (where[axis] + 0.5) / side)
         where[axis] += np.float32(strength * side) * held * _smooth(shape, 0.2, rng)
     return where
-
-
-def _checked(image: ArrayLike) -> NDArray[np.float32]:
-    image = np.asarray(image, dtype=np.float32)
-    if image.ndim not in (2, 3) or image.size == 0:
-        raise ValueError(
-            f"Expected an image (Y, X) or (Z, Y, X), got shape {image.shape}. "
-            f"Change the images of a series one by one."
-        )
-    if not (np.isfinite(image).all() and image.min() >= 0):
-        raise ValueError(
-            f"Expected an image of finite values from 0 up, got values from {image.min()} to "
-            f"{image.max()}. Change the specimen before the camera adds noise."
-        )
-    return image
-
-
-def _checked_labels(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int32]:
-    labels = np.asarray(labels)
-    if labels.shape != shape or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(
-            f"Expected labels of whole numbers and of shape {shape}, that of the image, got "
-            f"shape {labels.shape} and {labels.dtype}. Give both as the specimen came."
-        )
-    return labels.astype(np.int32)

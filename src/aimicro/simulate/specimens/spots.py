@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from aimicro import checks
 from aimicro.simulate import _limits
 from aimicro.simulate.specimens.drawing import (
     as_field,
@@ -12,7 +13,6 @@ from aimicro.simulate.specimens.drawing import (
     require_positive,
     spacing_um,
     to_peak_1,
-    whole_number,
 )
 
 
@@ -65,7 +65,7 @@ def beads(
     (5, 2)
     """
     spacing = spacing_um(shape, pixel_size_um)
-    n = whole_number(n)
+    n = checks.whole("n", n, low=1)
     require_positive(diameter_um=diameter_um)
     rng = np.random.default_rng(rng)
     lowest, highest = _room(shape, spacing, diameter_um)
@@ -135,7 +135,7 @@ def vesicles(
     True
     """
     spacing = spacing_um(shape, pixel_size_um)
-    n = whole_number(n)
+    n = checks.whole("n", n, low=1)
     diameters_um = _diameters(diameter_um, n)
     if not 0 <= clustered <= 1:
         raise ValueError(

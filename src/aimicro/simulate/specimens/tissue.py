@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from aimicro import checks
 from aimicro.simulate.specimens.drawing import (
     as_field,
     block_mean,
@@ -15,7 +16,6 @@ from aimicro.simulate.specimens.drawing import (
     spacing_um,
     tube_depth,
     upsampling,
-    whole_number,
     worm_like_chains,
 )
 
@@ -100,14 +100,11 @@ def tissue(
     >>> np.unique(labels).tolist(), bool((skin[labels > 0] > 0).any())
     ([0, 1, 2, 3, 4], False)
     """
-    spacing = spacing_um(shape, pixel_size_um)
-    n = whole_number(n)
+    spacing = spacing_um(shape, pixel_size_um, bytes_each=75)
+    n = checks.whole("n", n, low=1)
     require_positive(soma_radius_um=soma_radius_um, skin_um=skin_um)
-    if not (skin_brightness >= 0 and np.isfinite(skin_brightness)):
-        raise ValueError(
-            f"Expected skin_brightness from 0 up, got {skin_brightness}. "
-            f"Give 1 for a skin as bright as the cells."
-        )
+    hint = "Give 1 for a skin as bright as the cells."
+    checks.number("skin_brightness", skin_brightness, low=0, hint=hint)
     rng = np.random.default_rng(rng)
     body = Body(shape, spacing, skin_um, rng)
     somata = _somata(n, soma_radius_um, body, rng)
