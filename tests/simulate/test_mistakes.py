@@ -242,7 +242,7 @@ def test_rough_outlines_keep_sizes_on_average(labels):
 @pytest.mark.parametrize("name", CALLS)
 def test_bad_labels_are_named(name):
     good = np.eye(5, dtype=int)
-    with pytest.raises(TypeError, match="Expected labels as labels.*got a mask"):
+    with pytest.raises(TypeError, match=r"Expected labels as labels.*got a mask"):
         CALLS[name](good > 0)
     with pytest.raises(TypeError, match="got float64"):
         CALLS[name](good * 1.0)

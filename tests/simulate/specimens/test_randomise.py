@@ -132,7 +132,7 @@ def test_ranges_rise_from_0(name, bounds):
 
 
 def test_shape_that_would_fold():
-    with pytest.raises(ValueError, match="high end of shape from 0 to 0.03, got 0.2"):
+    with pytest.raises(ValueError, match=r"high end of shape from 0 to 0.03, got 0.2"):
         Randomise(shape=(0, 0.2))
 
 
