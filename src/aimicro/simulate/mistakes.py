@@ -84,6 +84,7 @@ def grow(labels: npt.ArrayLike, by: float) -> Labels:
     Returns
     -------
     ndarray of int32
+        The objects, larger or smaller.
 
     Raises
     ------
@@ -132,6 +133,7 @@ def punch_holes(
     Returns
     -------
     ndarray of int32
+        The objects with holes in them.
 
     Raises
     ------
@@ -276,6 +278,7 @@ def miss(
     Returns
     -------
     ndarray of int32
+        The objects that are left.
 
     Raises
     ------
@@ -376,6 +379,7 @@ def rough_outline(
     Returns
     -------
     ndarray of int32
+        The objects with other outlines.
 
     Raises
     ------
