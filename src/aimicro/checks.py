@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+_OFF_CENTRE = 0.4  # of the width of a PSF, within which aberrations leave its light or its peak
+
 
 def number(
     name: str,
@@ -346,6 +348,68 @@ def intensities(
             "Convert it first, for example with astype(float)."
         )
     return array.astype(np.float64)
+
+
+def psf(name: str, values: npt.ArrayLike, *, ndim: int, hint: str = "") -> npt.NDArray[np.float64]:
+    """Return a point spread function, which keeps the light and leaves it in its place.
+
+    Parameters
+    ----------
+    name : str
+        What the caller knows it as.
+    values : array_like
+        What came, with its centre at ``shape // 2``.
+    ndim : int
+        How many axes it must have.
+    hint : str
+        What to do next where the number of axes is wrong.
+
+    Returns
+    -------
+    ndarray of float64
+        A copy.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `intensities`; and if a value is below 0, the sum is not 1, or both the light and
+        its brightest voxel lie off the centre: either alone may be what aberrations do.
+
+    Examples
+    --------
+    >>> psf("psf", np.eye(3) / 3, ndim=2).shape
+    (3, 3)
+    """
+    kernel = intensities(name, values, ndim=ndim, hint=hint)
+    total = float(kernel.sum())
+    if kernel.min() < 0 or not math.isclose(total, 1, abs_tol=1e-3):
+        raise ValueError(
+            f"Expected {name} from 0 up with a sum of 1, got a smallest value of "
+            f"{kernel.min():g} and a sum of {total:g}. Clip it at 0 and divide it by its sum."
+        )
+    middle = tuple(side // 2 for side in kernel.shape)
+    if kernel.flat[0] == kernel.max() > 2 * kernel[middle]:
+        raise ValueError(
+            f"Expected {name} with its centre in the middle, got it in the first voxel, as FFTs "
+            "order them. Apply numpy.fft.fftshift."
+        )
+    peak = np.unravel_index(kernel.argmax(), kernel.shape)
+    light_off, moved = [], False
+    for axis, side in enumerate(kernel.shape):
+        light = kernel.sum(axis=tuple(set(range(ndim)) - {axis})) / total
+        place = np.arange(side) - side // 2
+        off = float(light @ place)
+        allowed = max(1, _OFF_CENTRE * math.sqrt(light @ (place - off) ** 2))
+        moved |= abs(off) > allowed and abs(place[peak[axis]]) > allowed
+        light_off.append(off)
+    if moved:
+        raise ValueError(
+            f"Expected {name} with its light around the middle voxel, got its centre "
+            f"{', '.join(f'{off:+.1f}' for off in light_off)} voxels from there along "
+            f"{', '.join('zyx'[-ndim:])}, by which the result would be moved. Subtract the "
+            "background of a measured one, and crop it around its brightest voxel."
+        )
+    return kernel
 
 
 def labels(

@@ -575,10 +575,13 @@ class TestPupil:
             ({"sample_index": 0.9}, "sample_index from 1 to 2, got 0.9"),
             ({"depth_um": -1}, "depth_um of 0 or more, got -1"),
             ({"depth_um": np.nan}, "depth_um of 0 or more, got nan"),
-            ({"aberrations": {0: 1}}, r"Zernike index \(noll\) .* from 1 up, got 0"),
-            ({"aberrations": {"come": 1}}, "name of a Zernike mode, got 'come'"),
-            ({"aberrations": {4: np.nan}}, "finite coefficient in radians for mode 4, got nan"),
-            ({"index": "born"}, "Expected index 'noll' or 'osa', got 'born'"),
+            ({"aberrations": {0: 1}}, "the Noll index of 1 or more, got 0"),
+            (
+                {"aberrations": {"come": 1}},
+                "name of a Zernike mode as one of .* got 'come'. Did you mean .*coma",
+            ),
+            ({"aberrations": {4: np.nan}}, "the coefficient of mode 4 as a finite number, got nan"),
+            ({"index": "born"}, "Expected index as one of noll, osa, got 'born'"),
         ],
     )
     def test_bad_input(self, changed, message):
@@ -606,12 +609,14 @@ class TestBlur:
     def test_is_the_sum_that_defines_a_convolution(self):
         rng = np.random.default_rng(0)
         specimen, psf = rng.random((40, 33)), rng.random((7, 9))
+        psf /= psf.sum()
         expected = convolve(specimen, psf, mode="constant")
         np.testing.assert_allclose(blur(specimen, psf), expected, rtol=1e-5)
 
     def test_works_in_3d(self):
         rng = np.random.default_rng(0)
         specimen, psf = rng.random((9, 20, 20)), rng.random((3, 5, 5))
+        psf /= psf.sum()
         expected = convolve(specimen, psf, mode="constant")
         np.testing.assert_allclose(blur(specimen, psf), expected, rtol=1e-5)
 
@@ -641,8 +646,9 @@ class TestBlur:
     def test_memory_is_linear_in_the_volume(self):
         def peak(shape):
             specimen = np.ones(shape, np.float32)
+            psf = np.full([side // 2 for side in shape], 8 / specimen.size, np.float32)
             tracemalloc.start()
-            blur(specimen, np.ones([side // 2 for side in shape], np.float32))
+            blur(specimen, psf)
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
             return peak / specimen.nbytes
@@ -650,7 +656,7 @@ class TestBlur:
         assert peak((32, 128, 128)) == pytest.approx(peak((16, 64, 64)), rel=0.2)
 
     def test_stack_is_no_volume(self):
-        with pytest.raises(ValueError, match="as many axes as the specimen, 3, got 2"):
+        with pytest.raises(ValueError, match=r"psf of shape \(Z, Y, X\) .* one by one"):
             blur(np.ones((50, 64, 64)), self.PSF)
 
     @pytest.mark.parametrize("shape", [(30, 64), (64, 30)])
@@ -662,7 +668,33 @@ class TestBlur:
     def test_values_have_to_be_light(self, bad):
         specimen = np.ones((64, 64))
         specimen[3, 4] = bad
-        with pytest.raises(ValueError, match="Expected a specimen of finite values from 0 up"):
+        told = "without pixels below 0" if bad == -1 else "with finite pixels"
+        with pytest.raises(ValueError, match=f"Expected specimen {told}"):
             blur(specimen, self.PSF)
-        with pytest.raises(ValueError, match="Expected a PSF of finite values from 0 up"):
-            blur(np.ones((64, 64)), specimen)
+        told = "psf from 0 up" if bad == -1 else "psf with finite pixels"
+        with pytest.raises(ValueError, match=f"Expected {told}"):
+            blur(np.ones((64, 64)), specimen / 64**2)
+
+    def test_light_is_neither_made_nor_moved(self):
+        with pytest.raises(ValueError, match=r"sum of 2\. .* divide it by its sum"):
+            blur(np.ones((64, 64)), 2 * self.PSF)
+        with pytest.raises(ValueError, match="psf with its light around the middle voxel"):
+            blur(np.ones((64, 64)), np.roll(self.PSF, 4, axis=1))
+        with pytest.raises(ValueError, match=r"got it in the first voxel, .* numpy\.fft\.fftshift"):
+            blur(np.ones((64, 64)), np.fft.ifftshift(self.PSF))
+
+    @pytest.mark.parametrize("coma", [0.5, 1.0, 2.0])
+    @pytest.mark.parametrize("depth_um", [0, 10])
+    def test_aberrated_spots_are_no_moved_ones(self, coma, depth_um):
+        pupil = Pupil(
+            na=1.3,
+            wavelength_um=0.52,
+            sample_index=1.33,
+            depth_um=depth_um,
+            aberrations={"vertical coma": coma, "primary spherical": 1},
+        )
+        kernel = psf(pupil, (21, 31, 31), voxel_size_um=(0.2, 0.08, 0.08))
+        point = np.zeros((41, 61, 61))
+        point[20, 30, 30] = 1
+        image = blur(point, kernel)[10:31, 15:46, 15:46]
+        np.testing.assert_allclose(image, kernel, atol=1e-7)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from aimicro import checks
-from aimicro.simulate.specimens.drawing import spacing_um
+from aimicro.simulate.specimens.drawing import as_field, spacing_um
 
 _ROUNDED_AREA = 0.6  # of its area (in 3D: volume) is what a cell keeps when it rounds up
 _ROUNDING_MIN = 5.0  # time constant of rounding up, and of spreading afterwards
@@ -231,7 +231,18 @@ def seed_cells(
     cells["mitotic"] = cells["phase"] >= 1 - life.mitosis_min / cells["cycle_min"]
     cells["rounded"] = cells["mitotic"]
 
-    radii = _radii(cells)
+    return cells[_placed(cells, n, field_um, life, rng)]
+
+
+def _placed(
+    cells: Cells,
+    n: int,
+    field_um: NDArray[np.float64],
+    life: CellParameters,
+    rng: np.random.Generator,
+) -> list[int]:
+    """Give each cell a centre, the first `n` in the field; which of them found room."""
+    world, radii = _world(field_um, life), _radii(cells)
     placed: list[int] = []
     for i in range(len(cells)):
         for _ in range(300):
@@ -246,10 +257,10 @@ def seed_cells(
         if i < n and len(placed) <= i:  # around the field, one less does not matter
             raise ValueError(
                 f"Expected room for n={n} cells of radius {life.radius_um:g} µm in a field of "
-                f"{' × '.join(f'{e:g}' for e in extent)} µm, got room for {i}. "
+                f"{as_field(field_um[1] - field_um[0])}, got room for {i}. "
                 f"Ask for fewer or smaller cells, or for a larger field."
             )
-    return cells[placed]
+    return placed
 
 
 def _world(field_um: NDArray[np.float64], life: CellParameters) -> NDArray[np.float64]:

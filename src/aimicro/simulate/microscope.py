@@ -13,7 +13,7 @@ from aimicro.simulate import _limits, modalities, optics
 from aimicro.simulate._sampling import along_z, central, downsample, mean, nearest, slab_fractions
 from aimicro.simulate.camera import Camera
 from aimicro.simulate.modalities import MODALITIES, SCANNED, Light
-from aimicro.simulate.optics import blur
+from aimicro.simulate.optics import convolve
 from aimicro.simulate.pupil import Pupil
 
 Volume = NDArray[np.float32]
@@ -543,7 +543,7 @@ class Microscope:
         light = np.zeros_like(specimen)
         for depth_um, fraction in slab_fractions(depths, slabs):
             psf = self.psf(window, depth_um=depth_um)
-            light += blur(glow * along_z(fraction, specimen.ndim), psf)
+            light += convolve(glow * along_z(fraction, specimen.ndim), psf)
         return light, psf
 
     def _spot(self, shape: tuple[int, int, int], depth_um: float) -> Light:

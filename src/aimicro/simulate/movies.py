@@ -287,16 +287,7 @@ def dividing_cells(
         rng=rng,
     )
     _limits.memory(f"a movie of {len(fading)} frames", len(fading) * math.prod(shape), 16)
-    images = np.zeros((len(fading), *shape), np.float32)
-    ids = np.zeros(images.shape, np.int32)
-    seen = []
-    for frame in range(len(fading)):
-        if frame:
-            culture.advance(minutes)
-        images[frame], ids[frame] = culture.draw()
-        culture.expose()
-        seen.append(culture.cells[np.isin(culture.cells["id"], ids[frame])])
-
+    images, ids, seen = _film(culture, len(fading), minutes)
     lineage, label_of = _follow(seen)
     for frame, row in enumerate(label_of):
         ids[frame] = row[ids[frame]]
@@ -310,6 +301,22 @@ def dividing_cells(
         frame_interval_s=float(frame_interval_s),
         bleaching=fading,
     )
+
+
+def _film(
+    culture: Culture, frames: int, minutes: float
+) -> tuple[NDArray[np.float32], NDArray[np.int32], list[Cells]]:
+    """Take frames, with the ids in each of them and all that is known of the cells in sight."""
+    images = np.zeros((frames, *culture.shape), np.float32)
+    ids = np.zeros(images.shape, np.int32)
+    seen = []
+    for frame in range(frames):
+        if frame:
+            culture.advance(minutes)
+        images[frame], ids[frame] = culture.draw()
+        culture.expose()
+        seen.append(culture.cells[np.isin(culture.cells["id"], ids[frame])])
+    return images, ids, seen
 
 
 def _follow(seen: list[Cells]) -> tuple[list[Track], list[NDArray[np.int32]]]:

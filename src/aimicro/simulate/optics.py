@@ -324,8 +324,8 @@ def blur(specimen: ArrayLike, psf: ArrayLike) -> NDArray[np.float32]:
     specimen : array_like
         ``(Y, X)``, or ``(Z, Y, X)`` with a 3D `psf`: amount of fluorophore, not negative.
     psf : array_like
-        Same number of axes, no longer than `specimen` along any; not negative, summing to 1 if
-        light is to be conserved, with its centre at ``shape // 2``.
+        Same number of axes, no longer than `specimen` along any; not negative, with a sum of 1, and
+        its centre at ``shape // 2``.
 
     Returns
     -------
@@ -335,8 +335,8 @@ def blur(specimen: ArrayLike, psf: ArrayLike) -> NDArray[np.float32]:
     Raises
     ------
     ValueError
-        If the PSF is larger than the specimen or has another number of axes, or a value is
-        negative or not finite.
+        If the PSF is larger than the specimen, has another number of axes or another sum, or lies
+        off its centre, so that it would move the image; or a value is negative or not finite.
 
     Notes
     -----
@@ -350,24 +350,19 @@ def blur(specimen: ArrayLike, psf: ArrayLike) -> NDArray[np.float32]:
     >>> bool(np.allclose(blur(point, psf), 1000 * psf, atol=1e-4))
     True
     """
-    specimen = np.asarray(specimen, dtype=np.float32)
-    psf = np.asarray(psf, dtype=np.float32)
-    if psf.ndim != specimen.ndim:
+    light = checks.image("specimen", specimen, low=0).astype(np.float32)
+    hint = "Take as many axes as the specimen has: blur a stack of images one by one."
+    kernel = checks.psf("psf", psf, ndim=light.ndim, hint=hint).astype(np.float32)
+    if np.any(np.greater(kernel.shape, light.shape)):
         raise ValueError(
-            f"Expected a PSF with as many axes as the specimen, {specimen.ndim}, got {psf.ndim}. "
-            f"Blur a stack of images one by one."
+            f"Expected a PSF no larger than the specimen of shape {light.shape}, got shape "
+            f"{kernel.shape}. Compute the PSF with a smaller shape, or enlarge the specimen."
         )
-    if np.any(np.greater(psf.shape, specimen.shape)):
-        raise ValueError(
-            f"Expected a PSF no larger than the specimen of shape {specimen.shape}, got shape "
-            f"{psf.shape}. Compute the PSF with a smaller shape, or enlarge the specimen."
-        )
-    for name, array in (("specimen", specimen), ("PSF", psf)):
-        if not (np.isfinite(array).all() and (array >= 0).all()):
-            raise ValueError(
-                f"Expected a {name} of finite values from 0 up, got values from {array.min()} to "
-                f"{array.max()}. Subtract the background and clip at 0 before blurring."
-            )
+    return convolve(light, kernel)
+
+
+def convolve(specimen: NDArray[np.float32], psf: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Do what :func:`blur` does, with a specimen and a PSF that need no check."""
     sides = list(zip(specimen.shape, psf.shape, strict=True))
     # Half a PSF beyond the specimen is enough: what wraps around falls before the cut.
     padded = [fft.next_fast_len(length + side // 2, real=True) for length, side in sides]

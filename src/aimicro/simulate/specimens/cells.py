@@ -131,7 +131,7 @@ def _check_cells(
             f"{radius_um}. Take larger cells or smaller pixels."
         )
     extent = spacing * shape
-    half_a_cell = np.pi * radius_um**2 / 2 / np.prod(extent[-2:])
+    half_a_cell = float(np.pi * radius_um**2 / 2 / np.prod(extent[-2:]))
     if len(shape) == 3:
         half_a_cell *= min(4 / 3 * radius_um / extent[0], 1)
     most = MAX_DENSITY[kind][len(shape) - 2]

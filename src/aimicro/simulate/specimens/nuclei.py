@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from aimicro import checks
 from aimicro.simulate.specimens.drawing import (
+    as_field,
     require_positive,
     spacing_um,
     to_peak_1,
@@ -81,7 +82,7 @@ def nuclei(
         if failures == 200:
             raise ValueError(
                 f"Expected room for n={n} nuclei of radius {radius_um:g} µm in a field of "
-                f"{' × '.join(f'{e:g}' for e in spacing * shape)} µm, got room for {placed}. "
+                f"{as_field(spacing * shape)}, got room for {placed}. "
                 f"Ask for at most {placed} nuclei, a smaller radius or a larger field."
             )
         box, depth = _nucleus(shape, spacing, radius_um, rng)
