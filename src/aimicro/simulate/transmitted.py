@@ -159,7 +159,7 @@ def transmitted_light(
     phase_rad : array_like
         ``(Y, X)`` phase :math:`\varphi` in radians, positive where the object delays the light.
     absorption : array_like, optional
-        ``(Y, X)`` absorption :math:`a` of the amplitude, from 0 up: light passes with the share
+        ``(Y, X)`` absorption :math:`a` of the amplitude, from 0 up: light passes with the fraction
         :math:`e^{-2a}`. By default none.
     pixel_size_um : float
         Pixel size in µm; at most λ/(4 NA).
@@ -172,14 +172,14 @@ def transmitted_light(
     contrast : {"brightfield", "phase"}, default "brightfield"
         What stands in condenser and pupil.
     condenser : float, default 0.5
-        Numerical aperture of the condenser as a share of that of the objective, from 0 for
+        Numerical aperture of the condenser as a fraction of that of the objective, from 0 for
         coherent light, in brightfield.
     defocus_um : float, default 0
         How far the plane in focus lies behind the object, in the direction of the light, in µm.
     ring : (float, float), default (0.5, 0.6)
-        Inner and outer radius of the phase ring as shares of the aperture, in phase contrast.
+        Inner and outer radius of the phase ring as fractions of the aperture, in phase contrast.
     ring_transmission : float, default 0.25
-        Share of the intensity that the phase ring lets through.
+        Fraction of the intensity that the phase ring lets through.
 
     Returns
     -------

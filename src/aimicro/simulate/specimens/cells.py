@@ -23,7 +23,7 @@ MAX_DENSITY: dict[str, tuple[float, float]] = {
     "spindle": (0.8, 0.5),
     "irregular": (0.85, 0.5),
 }
-"""Largest share of the field that cells can be asked to cover, in 2D and in 3D."""
+"""Largest fraction of the field that cells can be asked to cover, in 2D and in 3D."""
 
 
 def cells(
@@ -54,11 +54,11 @@ def cells(
         ``"spindle"`` like fibroblasts with two tips, ``"irregular"`` with lobes and protrusions,
         not convex.
     density : float, default 0.4
-        Share of the field that cells cover, met within 0.005. At most 0.85 for round and
+        Fraction of the field that cells cover, met within 0.005. At most 0.85 for round and
         irregular cells and 0.8 for the others in 2D; in 3D 0.6 for round cells and 0.5 for the
         others, if cells are ten pixels wide along all axes.
     touching : float, default 0.5
-        Share of the cells that touch at least one other, from 0 to 1. With 0 there is a pixel of
+        Fraction of the cells that touch at least one other, from 0 to 1. With 0 there is a pixel of
         background or more between any two. It is met as far as whole cells allow, within one or
         two of them.
     radius_um : float, default 7
@@ -81,7 +81,7 @@ def cells(
     Raises
     ------
     ValueError
-        If the kind is unknown, a share is out of range, the cells do not fit, or for the reasons
+        If the kind is unknown, a fraction is out of range, the cells do not fit, or for the reasons
         given at :func:`filaments`.
 
     Notes
