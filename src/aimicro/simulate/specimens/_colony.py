@@ -68,14 +68,14 @@ class Colony:
         return np.count_nonzero(self.depth > 0) / self.depth.size
 
     def fill(self, density: float, touching: float) -> Crowd:
-        """Cover the fraction `density` of the field; the fraction `touching` of cells touches."""
+        """Cover a fraction `density` of the field, where a fraction `touching` of cells touch."""
         goal, missing = density, np.inf
         while missing > 0:
             if not self.settle(goal, touching):
                 raise ValueError(
                     f"Expected room for {self.kind} cells over a fraction of {density} of the "
-                    f"field, of which {touching} touch, got none for the last of {self.n}. Ask for "
-                    f"a lower density, more that touch, or smaller pixels."
+                    f"field, of which {touching} touch, got none for the last of {self.n}. Ask "
+                    f"for a lower density, more that touch, or smaller pixels."
                 )
             depth = self.part(touching)
             keep_largest_pieces(depth, self.owner, 0, smallest=1)
