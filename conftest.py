@@ -31,8 +31,13 @@ def needs_torch(module: str) -> bool:
 
 
 def left_out(path: Path) -> bool:
-    """Return whether a module or a file of tests cannot be imported without torch."""
-    if path.suffix != ".py":
+    """Return whether a module or a file of tests cannot be imported without torch.
+
+    A folder cannot, where its own conftest.py cannot.
+    """
+    if path.is_dir():
+        path /= "conftest.py"
+    if not path.is_file() or path.suffix != ".py":
         return False
     names = imported(path)
     parts = path.parts

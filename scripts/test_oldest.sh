@@ -19,10 +19,12 @@ if ! scripts/light_torch.sh "$python" "$torch"; then
   echo "Left out: $torch, which comes with gigabytes of CUDA. Here it is $pin."
   sed -i "s/^torch=.*/$pin/" "$constraints"
 fi
+# Old Matplotlib calls pyparsing by names that 3.3 warns of, and a warning is an error here.
+echo "pyparsing<3.3" >>"$constraints"
 echo "Installing the oldest release of every dependency for $("$python" --version)"
 pip=("$python" -m pip --disable-pip-version-check --quiet install)
 "${pip[@]}" setuptools beautifulsoup4 hypothesis jsonschema nbformat numpydoc psfmodels psutil pytest pytest-timeout pytest-xdist pyyaml \
   --constraint "$constraints" --requirement <(python scripts/bounds.py newest) &&
   "${pip[@]}" --no-deps --no-build-isolation --editable . || exit 1
-# Old releases warn of what their newer neighbours have given up; that is no news.
-scripts/unit.sh "$python" "$1/oldest.xml" -W default::DeprecationWarning
+echo "Left out: the extra for tracking, and the tests that score with it."
+scripts/unit.sh "$python" "$1/oldest.xml"

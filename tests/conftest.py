@@ -7,6 +7,12 @@ import pytest
 
 
 @pytest.fixture(scope="session")
+def traccuracy() -> None:
+    """Skip a test that scores a tracking where the extra ``tracking`` is not installed."""
+    pytest.importorskip("traccuracy", reason="needs the extra tracking")
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Return the folder with real images, which a test run must have unless it says otherwise."""
     beside = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -682,6 +682,7 @@ class TestImagePairs:
 
 
 def test_precisions_are_those_of_fit() -> None:
+    pytest.importorskip("torch")
     from aimicro.train.devices import Precision
 
     assert config_schema()["properties"]["mixed_precision"]["enum"] == list(get_args(Precision))

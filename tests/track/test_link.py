@@ -9,8 +9,6 @@ from aimicro.metrics import score_points, score_tracking
 from aimicro.simulate.movies import Movie, Track, dividing_cells
 from aimicro.track import link, link_points
 
-pytest.importorskip("traccuracy", reason="needs the extra tracking")
-
 
 def film(*frames: str) -> np.ndarray:
     """Frames of one row, a character a pixel: film("a.b", "a.b")."""
@@ -27,7 +25,7 @@ METHODS = {"overlap": {}, "distance": {"method": "distance", "max_distance": 8}}
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_simulated_cells_are_followed(movie, method):
+def test_simulated_cells_are_followed(movie, method, traccuracy):
     tracked, lineage = link(movie.labels, **METHODS[method])
     assert tracked.dtype == np.int32
     assert ((tracked > 0) == (movie.labels > 0)).all()
@@ -38,7 +36,7 @@ def test_simulated_cells_are_followed(movie, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_labels_of_the_frames_do_not_matter(movie, method):
+def test_labels_of_the_frames_do_not_matter(movie, method, traccuracy):
     rng = np.random.default_rng(0)
     shuffled = np.zeros(movie.labels.shape, np.uint16)
     for frame, image in enumerate(movie.labels):
@@ -51,7 +49,7 @@ def test_labels_of_the_frames_do_not_matter(movie, method):
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.text("abcd.", min_size=6, max_size=6), min_size=1, max_size=5))
-def test_whatever_comes_out_is_a_lineage(frames):
+def test_whatever_comes_out_is_a_lineage(traccuracy, frames):
     """score_tracking refuses labels and tracks that contradict each other."""
     labels = film(*frames)
     if not labels.any():
@@ -85,7 +83,7 @@ def test_what_is_out_of_reach_has_no_say():
     assert link_points(positions, max_distance=4)[:, 1].tolist() == [1, 2, 1, 3]
 
 
-def test_cells_that_cross():
+def test_cells_that_cross(traccuracy):
     """Two cells pass each other, quickly: positions alone mix them up, slower ones do not."""
     fast = np.array([[t, y, x] for t in range(4) for y, x in ((0, 4 * t), (2, 12 - 4 * t))])
     slow = np.array([[t, y, x] for t in range(13) for y, x in ((0, t), (2, 12 - t))])

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from skimage.measure import label
-from skimage.segmentation import relabel_sequential
 
 from aimicro import checks
 from aimicro.data import twins
@@ -312,6 +311,7 @@ def _outlined(name: str) -> twins.Pair:
 
 def _without_crumbs(labels: NDArray[Any], least: int) -> NDArray[Any]:
     """Return labels without small objects, numbered from 1."""
-    sizes = np.bincount(labels.ravel())
-    kept, _, _ = relabel_sequential(np.where(sizes[labels] < least, 0, labels))
-    return np.asarray(kept, dtype=np.int32)
+    kept = np.bincount(labels.ravel()) >= max(least, 1)
+    kept[0] = False
+    ids = np.where(kept, np.cumsum(kept, dtype=np.int32), 0)
+    return np.asarray(ids[labels], dtype=np.int32)
