@@ -129,7 +129,7 @@ CELLS = RNG.poisson(20 + 30 * (LABELS > 0)).astype(np.uint16)
 class TestTruth:
     def test_of_labels_without_a_target_is_refused(self) -> None:
         """A network would learn to predict the numbers."""
-        with pytest.raises(ValueError, match=r"pair 0: .*looks like labels.*Give a target"):
+        with pytest.raises(ValueError, match=r"pair 0: .*looks like labels.*give a target"):
             ArrayPatches([CELLS], [LABELS], patch_size=(16, 16))
 
     def test_of_counts_is_taken(self) -> None:

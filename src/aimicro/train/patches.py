@@ -171,9 +171,9 @@ class Patches(ABC):
         if is_truth and self.target is None and looks_like_labels(image):
             raise ValueError(
                 f"{self._name(key)}: Expected intensities or a mask as truth, got what looks like "
-                "labels, a number for each object. Give a target that computes from labels what "
-                "the network is to learn. If they are intensities, convert them to float32; for a "
-                "mask, use labels > 0."
+                "labels, a number for each object. If they are intensities, convert them to "
+                "float32; for a mask, use labels > 0. To learn from labels, in Python, give a "
+                "target that computes from them what the network is to learn."
             )
         usual = None if is_truth and self.target else usual_range(image)
         if usual:

@@ -19,6 +19,8 @@ from aimicro.train.checkpoint import (
 )
 from aimicro.train.history import Best, History, weights_of
 
+_IMAGES = {"images": "training images", "validation": "validation images"}
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -111,12 +113,18 @@ class Earlier:
         """Refuse to go on with other settings: the numbers would be of neither training."""
         theirs = {**self.settings, **self.header}
         for name, value in expected.items():
-            if theirs.get(name) != value:
+            if theirs.get(name) == value:
+                continue
+            if name in _IMAGES:  # known by numbers that tell a reader nothing
                 raise CheckpointError(
-                    f"{self.path}: expected a training with {name} = {value}, got one with "
-                    f"{theirs.get(name)}. Resume with the settings and images it began with, or "
-                    "choose another file."
+                    f"{self.path}: expected the {_IMAGES[name]} with which the training began, got "
+                    "others. Resume with those, wherever they lie now, or choose another file."
                 )
+            raise CheckpointError(
+                f"{self.path}: expected a training with {name} = {value}, got one with "
+                f"{theirs.get(name)}. Resume with the settings it began with, or choose another "
+                "file."
+            )
 
     def restore(self, network: nn.Module, best: Best, optimiser: Optimizer) -> History:
         """Go back to where `Checkpoint.save` was."""
