@@ -6,7 +6,6 @@ A mistake in what was asked ends with one line on stderr and exit status 2.
 import argparse
 import io
 import os
-import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -15,10 +14,6 @@ from typing import NoReturn
 
 import aimicro
 from aimicro.cli import apply, simulate, train
-
-_PYTHON = re.compile(
-    r"[,;] (or |such as |where [^.;]*, )?(pass )?(axes|allow_nan)=[^.]*(?=\.)", re.ASCII
-)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -59,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _warnings_in_one_line(name):
             options.run(options)
     except (ValueError, TypeError, OSError, FloatingPointError, MemoryError) as error:
-        # Advice to pass an argument of Python, after other advice, is of no use here.
-        _tell(f"{name}: {_PYTHON.sub('', str(error))}")
+        # Advice to pass an argument in Python is of no use here.
+        _tell(f"{name}: {getattr(error, 'plain', error)}")
         return 2
     except KeyboardInterrupt:
         _tell(f"{name}: interrupted")

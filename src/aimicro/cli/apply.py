@@ -142,7 +142,8 @@ def _apply_to_all(
     if faults:
         first, *_ = faults.values()
         left_out = f" Left out of {len(jobs)} images: {', '.join(faults)}." if len(jobs) > 1 else ""
-        raise ValueError(f"{first}{left_out}") from first
+        # Of an unreadable image without what else could be done in Python.
+        raise ValueError(f"{getattr(first, 'plain', first)}{left_out}") from first
 
 
 # ---- which files

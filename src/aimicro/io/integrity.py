@@ -27,9 +27,26 @@ _LARGEST_UNFOLDING = 2000
 
 
 class TiffError(ValueError):
-    """A TIFF that cannot be read as an image: one line that begins with the path of the file."""
+    """A TIFF that cannot be read as an image: one line that begins with the path of the file.
+
+    Parameters
+    ----------
+    message : str
+        What was expected, what came, and what to do.
+    in_python : str
+        What else a caller can do, and the command line cannot.
+
+    Attributes
+    ----------
+    plain : str
+        The line without the advice for callers.
+    """
 
     __module__ = "aimicro.io"  # so that a traceback names it as users import it
+
+    def __init__(self, message: str, in_python: str = "") -> None:
+        super().__init__(f"{message} {in_python}".rstrip())
+        self.plain, self.in_python = message, in_python
 
 
 # ---- refusing in one line
@@ -63,7 +80,7 @@ def refusing(path: Path) -> Iterator[None]:
     except NoRoomError:
         raise  # not a fault of this file
     except TiffError as error:
-        raise TiffError(_one_line(path, str(error))) from None
+        raise TiffError(_one_line(path, error.plain), error.in_python) from None
     except Exception as error:  # decoders meet broken files with every exception there is
         raise TiffError(_one_line(path, _reason(error))) from error
     finally:

@@ -125,8 +125,8 @@ def only_series(tif: tifffile.TiffFile, *, frames: bool = False) -> Series:
             return Frames(tif)
         raise TiffError(
             f"Expected one image, got {len(tif.pages)} of the shape {first.shape} {first.dtype}, "
-            "each on its own. If they are the frames of a film, or the slices of a stack, read "
-            "them with pages='T' or 'Z', or open the file in Fiji and save it as a stack."
+            "each on its own. Open the file in Fiji and save it as a stack.",
+            in_python="For the frames of a film pass pages='T', for slices pages='Z'.",
         )
     if different:
         shapes = [f"{series.shape} {series.dtype}" for series in (first, *different)]
@@ -177,14 +177,16 @@ def check_values_are_intensities(series: Series, *, as_they_stand: bool) -> None
     if orientation not in (0, 1):
         raise TiffError(
             f"Expected an upright image, got orientation {orientation}, mirrored or turned. "
-            "Save it upright, or pass axes='YX' to take its rows as stored."
+            "Save it upright.",
+            in_python="Or pass axes='YX' to take its rows as stored.",
         )
     is_palette = page.photometric == tifffile.PHOTOMETRIC.PALETTE
     # ImageJ stores the lookup table of the display as a palette.
     if is_palette and series.kind not in ("imagej", "ome") and not _is_ramp(page.colormap):
         raise TiffError(
             "Expected intensities, got the indices of a colour palette. Convert a picture to grey "
-            "values; where the indices are labels or intensities, pass axes='YX' to take them."
+            "values.",
+            in_python="Where they are labels or intensities, pass axes='YX' to take them.",
         )
 
 
@@ -218,14 +220,16 @@ def stored_axes(
     if "S" in letters and named is None:
         raise TiffError(
             f"Expected one intensity a pixel, got the colour samples of a picture, {letters} "
-            f"{shape}. Save its channels as separate pages (in Fiji: Image > Color > Split "
-            f"Channels), or pass axes={letters.translate(_GUESS)!r} to take colours as channels."
+            f"{shape}. Save its channels as separate pages, in Fiji: Image > Color > Split "
+            "Channels.",
+            in_python=f"Or pass axes={letters.translate(_GUESS)!r} to take colours as channels.",
         )
     letters = named or letters
     if not are_axes(letters, len(shape)):
         raise TiffError(
             f"Expected a letter out of {AXES} for each axis, Y and X among them, got {letters!r} "
-            f"for the shape {shape}. Name them as stored, such as axes={'TCZYX'[-len(shape) :]!r}."
+            f"for the shape {shape}. Say what they are in Fiji, Image > Properties, and save it.",
+            in_python=f"Or name them as stored, such as axes={'TCZYX'[-len(shape) :]!r}.",
         )
     return letters, shape
 
@@ -249,7 +253,8 @@ def bright_is_large(data: NDArray[Any], page: tifffile.TiffPage) -> NDArray[Any]
     if data.dtype.kind not in "bu":
         raise TiffError(
             f"Expected 0 to be black, got 0 as white in {data.dtype}, which has no black. "
-            "Invert it where it was made, or pass axes='YX' to take its numbers as stored."
+            "Invert it where it was made.",
+            in_python="Or pass axes='YX' to take its numbers as stored.",
         )
     out = data if data.flags.writeable else None  # of a large image there is no room for two
     white = data.dtype.type(2**page.bitspersample - 1)
@@ -270,7 +275,8 @@ def check_finite(data: NDArray[Any]) -> None:
         first = tuple(int(i) for i in np.unravel_index(place, data.shape))
         raise TiffError(
             f"Expected finite values, got {n_bad} of {data.size} NaN or infinite, the first at "
-            f"{first}. Replace them or leave the image out; allow_nan=True reads them as they are."
+            f"{first}. Replace them or leave the image out.",
+            in_python="Or pass allow_nan=True to read them as they are.",
         )
 
 
