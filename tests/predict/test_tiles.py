@@ -100,6 +100,12 @@ def test_a_tile_has_a_weight_for_each_pixel() -> None:
     np.testing.assert_allclose(total, 1, atol=1e-6)
 
 
+def test_tiles_of_an_image_that_fills_a_disk_are_made_one_by_one() -> None:
+    cut = tiles((2000, 20000, 20000), tile=(32, 128, 128), overlap=16)
+    assert len(cut) > 10**6
+    assert next(iter(cut)).window == (slice(0, 32), slice(0, 128), slice(0, 128))
+
+
 def test_default_tiles_fit_into_memory_and_leave_room_for_the_halo() -> None:
     assert _default_tile(2, 46, 16) == (512, 512)
     assert _default_tile(3, 6, (4, 16, 16)) == (32, 128, 128)

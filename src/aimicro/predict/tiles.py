@@ -52,6 +52,27 @@ class Tile(NamedTuple):
         return functools.reduce(np.multiply.outer, self.fades)
 
 
+class Tiles:
+    """The tiles of an image, each made when it is its turn: all of many would take memory.
+
+    Parameters
+    ----------
+    axes : sequence of list of (int, ndarray)
+        Where tiles begin along each axis, and their weights there.
+    """
+
+    def __init__(self, axes: Sequence[list[tuple[int, Array]]]) -> None:
+        self.axes = axes
+
+    def __len__(self) -> int:
+        return math.prod(map(len, self.axes))
+
+    def __iter__(self) -> Iterator[Tile]:
+        for place in itertools.product(*self.axes):
+            window = tuple(slice(start, start + len(fade)) for start, fade in place)
+            yield Tile(window, tuple(fade for _, fade in place))
+
+
 def predict(
     network: nn.Module,
     image: ArrayLike,
@@ -147,7 +168,7 @@ def tiles(
     halo: int | Sequence[int] = 0,
     overlap: int | Sequence[int] = 0,
     divisor: int = 1,
-) -> list[Tile]:
+) -> Tiles:
     """Cut an image into tiles that fade into each other.
 
     Parameters
@@ -165,8 +186,8 @@ def tiles(
 
     Returns
     -------
-    list of Tile
-        In the order of the axes, the last running fastest.
+    Tiles
+        Of each a `Tile`, in the order of the axes, the last running fastest.
 
     Raises
     ------
@@ -189,12 +210,7 @@ def tiles(
         checks.per_axis("halo", halo, ndim, whole_from=0),
         checks.per_axis("overlap", overlap, ndim, whole_from=0),
     )
-    axes = [_along(*sizes, divisor) for sizes in zip(shape, *settings, strict=True)]
-    return [
-        Tile(tuple(slice(start, start + len(fade)) for start, fade in place),
-             tuple(fade for _, fade in place))
-        for place in itertools.product(*axes)
-    ]  # fmt: skip
+    return Tiles([_along(*sizes, divisor) for sizes in zip(shape, *settings, strict=True)])
 
 
 def _along(size: int, tile: int, halo: int, overlap: int, divisor: int) -> list[tuple[int, Array]]:
