@@ -73,6 +73,47 @@ def test_names_stand_beside_their_points_or_nowhere():
     assert not set(lines) & set(texts(show.curves(None, lines, names_at="nowhere", **given)))
 
 
+def test_a_name_that_would_lie_on_another_goes_below_its_point():
+    lines = {"Widefield": ([4], [40]), "Confocal": ([8], [40]), "STED": ([200], [600])}
+    limits = {"x_limits": (1, 1000), "y_limits": (1, 1000)}
+    figure = show.curves(
+        None, lines, names_at="beside", points=list(lines), log="xy", **limits, **LABELS
+    )
+    height = {
+        text.get_text(strip=True): float(text["y"])
+        for text in svg(figure).find_all("text")
+        if text.get_text(strip=True) in lines
+    }
+    assert height["Confocal"] > height["Widefield"] + 10  # downwards
+
+
+def test_points_of_several_curves_at_one_place_are_all_seen():
+    """A ring and a cross."""
+    figure = show.curves([1, 2], {"a": [1, 2], "b": [1, 2]}, points=["a", "b"], **LABELS)
+    drawing = svg(figure)
+    markers = {use["xlink:href"][1:]: use["style"] for use in drawing.find_all("use")}
+    ring, cross = (name for name, style in markers.items() if "#" in style)
+    assert "fill-opacity: 0" in markers[ring]
+    assert "C" not in drawing.find(id=cross)["d"]  # straight lines, which enclose nothing
+    assert "z" not in drawing.find(id=cross)["d"]
+
+
+def test_points_of_two_curves_are_joined():
+    lines = {"promised": [1.0, 2], "left": [0.5, 0.1]}
+    given = {"points": list(lines), **LABELS}
+    assert not paths(show.curves([1, 2], lines, **given), "currentColor")
+    figure = show.curves([1, 2], lines, joined=("promised", "left"), **given)
+    joins = [np.ptp(path, axis=0) for path in paths(figure, "currentColor")]
+    np.testing.assert_allclose([across for across, _ in joins], [0, 0])
+    np.testing.assert_allclose(joins[1][1] / joins[0][1], 1.9 / 0.5, rtol=1e-4)
+
+
+def test_points_that_do_not_lie_above_each_other_are_not_joined():
+    lines = {"promised": ([1, 2], [1, 2]), "left": ([1, 3], [1, 2])}
+    with pytest.raises(ValueError, match="at the same positions to join them"):
+        show.curves(None, lines, joined=("promised", "left"), **LABELS)
+
+
 def test_charts_side_by_side_share_the_axis_unless_each_has_a_label():
     lines = {"loss": {"a": [1, 2]}, "Dice": {"a": [0.1, 0.2]}}
     x = [1, 2]
@@ -140,6 +181,7 @@ def test_the_same_numbers_give_the_same_chart_whatever_the_style_before():
         ({"names_at": "below"}, "Expected names_at as one of above, beside, nowhere"),
         ({"log": "yes"}, "Expected log as"),
         ({"reference": "Truth"}, "Expected the name of a curve as one of a"),
+        ({"joined": ("a", "b")}, "Expected the name of a curve as one of a"),
         ({"points": ["b"]}, "Expected the name of a curve as one of a"),
         ({"alt": " "}, "Expected alt to be a text"),
         ({"x_label": ""}, "Expected x_label to be a text"),

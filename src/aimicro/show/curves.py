@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator
 from numpy.typing import ArrayLike, NDArray
 
@@ -23,10 +24,20 @@ Lines = Mapping[str, Line] | Mapping[str, Mapping[str, Line]]
 Marks = float | Sequence[float] | Mapping[str, float] | None
 Pair = tuple[float | None, float | None]
 
+# Numbers written at a logarithmic axis that spans less than this: as many as there is room for.
+STEPS = ((6, (1, 2, 3, 4, 6, 8)), (10, (1, 2, 3, 5)), (100, (1, 2, 5)), (math.inf, (1,)))
 WIDTH_IN = 4.8  # fits a phone
 LETTERS = 50  # of a legend, side by side in this width
 FEW = 16  # values that get a marker each
 MANY = 200  # points that get small dots
+# None of them covers another at the same place.
+POINTS: tuple[dict[str, Any], ...] = (
+    {"marker": "o", "mfc": "none", "ms": 7},
+    {"marker": "x", "ms": 5},
+    {"marker": "D", "mfc": "none", "ms": 9},
+    {"marker": "+", "ms": 9},
+    {"marker": "s", "mfc": "none", "ms": 4},
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,7 @@ def curves(
     span: tuple[float, float] | None = None,
     bands: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
     points: Collection[str] = (),
+    joined: tuple[str, str] | None = None,
     reference: str | None = None,
     x_ticks: Sequence[float] | None = None,
     y_ticks: Sequence[float] | None = None,
@@ -85,6 +97,8 @@ def curves(
         Lower and upper end of the uncertainty, by the name of the curve.
     points : collection of str
         Names of curves drawn as points, without a line.
+    joined : (str, str), optional
+        Two curves whose points at one x are joined by a thin line.
     reference : str, optional
         The curve that the others are measured against, drawn thin in the colour of the text.
     x_ticks, y_ticks : sequence of float, optional
@@ -106,7 +120,8 @@ def curves(
     ------
     ValueError
         If there is no curve, a curve is not as long as its x, has infinite values or, on a
-        logarithmic axis, none above 0, or if a name is not that of a curve. NaN leaves a gap.
+        logarithmic axis, none above 0, if a name is not that of a curve, or if joined curves have
+        not the same x. NaN leaves a gap.
 
     Notes
     -----
@@ -130,7 +145,7 @@ def curves(
     checks.one_of("names_at", names_at, ("above", "beside", "nowhere"))
     groups = _groups(x, lines)
     names = list(dict.fromkeys(curve.name for group in groups.values() for curve in group))
-    _check_names(names, [*points, *(bands or {}), *([reference] if reference else [])])
+    _check_names(names, [*points, *(bands or {}), *(joined or ()), *filter(None, [reference])])
     _check_positive(groups, log)
     labels = [y_label] if isinstance(y_label, str) else list(y_label)
     if len(labels) > 1:
@@ -145,6 +160,7 @@ def curves(
             for curve in group:
                 style = _style(curve, names, points, reference)
                 _draw(ax, curve, style, (bands or {}).get(curve.name), names_at == "beside")
+            _join(ax, group, joined)
             _scales(ax, group, log, x_ticks, y_ticks)
             if x_limits is not None:
                 ax.set_xlim(*x_limits)
@@ -155,6 +171,8 @@ def curves(
                 ax.set_ylim(*pair)
         rows = _legend(fig, axes) if names_at == "above" else 0
         fig.set_size_inches(WIDTH_IN, height + 0.25 * rows)
+        if names_at == "beside":
+            _keep_apart(fig, [text for ax in axes for text in ax.texts])
         return chart(fig, alt=alt, caption=caption)
 
 
@@ -305,6 +323,28 @@ def _draw(
         ax.annotate(curve.name, start, xytext=(0, 8), textcoords="offset points", ha="center")
 
 
+def _join(ax: Axes, group: Sequence[_Curve], joined: tuple[str, str] | None) -> None:
+    """Join the points of two curves by thin lines."""
+    ends = [curve for curve in group if curve.name in (joined or ())]
+    if len(ends) == 2:
+        first, second = ends
+        if not np.array_equal(first.x, second.x):
+            raise ValueError(
+                f"Expected the points of {first.name!r} and {second.name!r} at the same positions "
+                f"to join them, got {first.x.tolist()} and {second.x.tolist()}. Leave joined out."
+            )
+        ax.vlines(first.x, first.y, second.y, color="k", lw=0.8, zorder=1)
+
+
+def _keep_apart(fig: Canvas, names: Sequence[Text]) -> None:
+    """Move a name that lies on another from above its point to below it."""
+    fig.draw_without_rendering()
+    for place, name in enumerate(names):
+        box = name.get_window_extent()
+        if any(box.overlaps(other.get_window_extent()) for other in names[:place]):
+            name.set(position=(0, -8), verticalalignment="top")
+
+
 def _style(
     curve: _Curve, names: Sequence[str], points: Collection[str], reference: str | None
 ) -> dict[str, Any]:
@@ -316,7 +356,7 @@ def _style(
     style = {**_cycle()[place % len(_cycle())], "marker": "osD^v"[place % 5], "ms": 5}
     if curve.name in points:
         many = len(curve.x) > MANY
-        return style | {"ls": "", **({"ms": 2, "alpha": 0.5} if many else {})}
+        return style | {"ls": "", **({"ms": 2, "alpha": 0.5} if many else POINTS[place % 5])}
     return style if len(curve.x) <= FEW else style | {"marker": ""}
 
 
@@ -356,7 +396,7 @@ def _scales(
             ax.set(**{f"{name}scale": "log"})
             values = np.concatenate([getattr(curve, name) for curve in group])
             ratio = np.nanmax(values) / np.nanmin(values)
-            steps = (1, 2, 3, 4, 6, 8) if ratio < 10 else (1, 2, 5) if ratio < 100 else (1,)
+            steps = next(steps for most, steps in STEPS if ratio < most)
             axis.set_major_locator(LogLocator(subs=steps))
             axis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
             axis.minorticks_off()
