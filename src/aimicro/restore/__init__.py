@@ -3,7 +3,7 @@
 from aimicro.restore.anscombe import anscombe, inverse_anscombe
 from aimicro.restore.deconvolve import DECONVOLUTIONS, best_deconvolved, deconvolve_all
 from aimicro.restore.denoise import best_tuned, denoise, tune_all
-from aimicro.restore.inverse import wiener
+from aimicro.restore.inverse import inverse_filter, tikhonov, wiener
 from aimicro.restore.lucy import richardson_lucy
 from aimicro.restore.methods import METHODS, Method
 from aimicro.restore.tuning import Tuned, Tunings
@@ -22,7 +22,9 @@ __all__ = [
     "deconvolve_all",
     "denoise",
     "inverse_anscombe",
+    "inverse_filter",
     "richardson_lucy",
+    "tikhonov",
     "tune_all",
     "wiener",
 ]
