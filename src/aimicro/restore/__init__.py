@@ -1,22 +1,30 @@
 """Classical restoration: what a network has to beat."""
 
 from aimicro.restore.anscombe import anscombe, inverse_anscombe
+from aimicro.restore.classical import DECONVOLVERS, Classical, Ranking, best_classical
 from aimicro.restore.deconvolve import DECONVOLUTIONS, best_deconvolved, deconvolve_all
 from aimicro.restore.denoise import best_tuned, denoise, tune_all
 from aimicro.restore.inverse import inverse_filter, tikhonov, wiener
 from aimicro.restore.lucy import richardson_lucy
 from aimicro.restore.methods import METHODS, Method
+from aimicro.restore.task import Recorded, RestorationTask
 from aimicro.restore.tuning import Tuned, Tunings
 from aimicro.simulate import Noise
 
 __all__ = [
     "DECONVOLUTIONS",
+    "DECONVOLVERS",
     "METHODS",
+    "Classical",
     "Method",
     "Noise",
+    "Ranking",
+    "Recorded",
+    "RestorationTask",
     "Tuned",
     "Tunings",
     "anscombe",
+    "best_classical",
     "best_deconvolved",
     "best_tuned",
     "deconvolve_all",
