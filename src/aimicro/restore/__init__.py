@@ -4,6 +4,7 @@ from aimicro.restore.anscombe import anscombe, inverse_anscombe
 from aimicro.restore.deconvolve import DECONVOLUTIONS, best_deconvolved, deconvolve_all
 from aimicro.restore.denoise import best_tuned, denoise, tune_all
 from aimicro.restore.inverse import inverse_filter, tikhonov, wiener
+from aimicro.restore.least_squares import REGULARISERS, fista, tikhonov_miller
 from aimicro.restore.lucy import richardson_lucy
 from aimicro.restore.methods import METHODS, Method
 from aimicro.restore.tuning import Tuned, Tunings
@@ -12,6 +13,7 @@ from aimicro.simulate import Noise
 __all__ = [
     "DECONVOLUTIONS",
     "METHODS",
+    "REGULARISERS",
     "Method",
     "Noise",
     "Tuned",
@@ -21,10 +23,12 @@ __all__ = [
     "best_tuned",
     "deconvolve_all",
     "denoise",
+    "fista",
     "inverse_anscombe",
     "inverse_filter",
     "richardson_lucy",
     "tikhonov",
+    "tikhonov_miller",
     "tune_all",
     "wiener",
 ]
