@@ -17,8 +17,9 @@ from aimicro.restore import (
     tikhonov_miller,
     wiener,
 )
+from aimicro.restore.fista import fista_estimates
 from aimicro.restore.kernel import checked
-from aimicro.restore.least_squares import fista_estimates, tikhonov_miller_estimates
+from aimicro.restore.tikhonov import tikhonov_miller_estimates
 from aimicro.simulate import Noise
 
 POINT = np.zeros((13, 13))

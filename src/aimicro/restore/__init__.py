@@ -3,10 +3,11 @@
 from aimicro.restore.anscombe import anscombe, inverse_anscombe
 from aimicro.restore.deconvolve import DECONVOLUTIONS, best_deconvolved, deconvolve_all
 from aimicro.restore.denoise import best_tuned, denoise, tune_all
-from aimicro.restore.inverse import inverse_filter, tikhonov, wiener
-from aimicro.restore.least_squares import REGULARISERS, fista, tikhonov_miller
+from aimicro.restore.fista import REGULARISERS, fista
+from aimicro.restore.inverse import inverse_filter, wiener
 from aimicro.restore.lucy import richardson_lucy
 from aimicro.restore.methods import METHODS, Method
+from aimicro.restore.tikhonov import tikhonov, tikhonov_miller
 from aimicro.restore.tuning import Tuned, Tunings
 from aimicro.simulate import Noise
 

@@ -61,8 +61,8 @@ def richardson_lucy(
         z counts less the longer it is. Only total variation needs it.
     accelerated : bool
         Whether each iteration starts a little ahead, where the last two point to [4]_: some
-        eight times fewer iterations to nearly the same estimate. An iteration may then make the
-        image less likely.
+        eight times fewer iterations to nearly the same estimate, fewer gained the stronger total
+        variation is. An iteration may then make the image less likely.
     each : callable, optional
         Called with the number of each iteration, from 1, and the estimate after it.
 

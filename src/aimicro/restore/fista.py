@@ -1,9 +1,4 @@
-"""Iterative least squares: a specimen without negative light that looks like the image.
-
-Richardson and Lucy expect photon noise; the methods here expect the same noise everywhere, as read
-noise is, and differ in what they prefer among specimens that explain the image equally well:
-`tikhonov_miller` smooth ones, `fista` those of even patches with sharp edges, or of few voxels.
-"""
+"""Deconvolution with a specimen of even patches, or of few bright voxels, by shrinkage."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -12,102 +7,15 @@ import numpy as np
 import numpy.typing as npt
 
 from aimicro import checks
+from aimicro.restore._descent import descent
 from aimicro.restore._fourier import Blur
-from aimicro.restore._variation import divergence, gradient, length, steps_of
+from aimicro.restore._variation import divergence, gradient, length, steepest, steps_of
 from aimicro.restore.anscombe import Image
 from aimicro.restore.kernel import checked, excess_of, last_of
 from aimicro.simulate import Noise
 
 REGULARISERS = ("tv", "l1")
 _INNER = 5  # steps of total variation in each iteration, which go on from those before
-_Step = Callable[[Image], Image]
-
-
-def tikhonov_miller(
-    image: npt.ArrayLike,
-    psf: npt.ArrayLike,
-    *,
-    smoothness: float,
-    iterations: int,
-    noise: Noise | None = None,
-    background: float = 0.0,
-    voxel_size_um: float | Sequence[float] = 1.0,
-    each: Callable[[int, Image], None] | None = None,
-) -> Image:
-    r"""Deconvolve with the smoothest specimen without negative light (Tikhonov-Miller).
-
-    The estimate *f* makes
-
-    .. math:: \tfrac12 |h \otimes f - d|^2 + \tfrac{\lambda}{2} |\Delta f|^2, \qquad f \ge 0,
-
-    as small as possible. That is `tikhonov` with a constraint, which no filter can obey: where
-    light must not be negative, nothing rings. So it takes iterations.
-
-    Parameters
-    ----------
-    image : array_like, (Y, X) or (Z, Y, X)
-        *d*, in any intensity unit; with `noise`, the counts of the camera as they are.
-    psf : array_like, same number of axes
-        *h*, as for `richardson_lucy`.
-    smoothness : float
-        :math:`\lambda`, from 0 up. Start with 0.01; small sharpens more.
-    iterations : int
-        How often, at least once; 50 are enough unless the image is sharpened a lot.
-    noise : Noise, optional
-        The camera. Least squares need its offset only, which is subtracted.
-    background : float
-        Light that does not come from the specimen, as for `richardson_lucy`; subtracted.
-    voxel_size_um : float or sequence of float
-        Size of a voxel along the axes, for :math:`\Delta`, in units of the smallest.
-    each : callable, optional
-        Called with the number of each iteration, from 1, and the estimate after it.
-
-    Returns
-    -------
-    ndarray of float32, same shape and unit as `image`
-        The estimate, nowhere negative, without the offset and the background.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If image or PSF are not as for `richardson_lucy` (negative values in the image are fine),
-        or another argument is not what it should be.
-
-    Notes
-    -----
-    As with `richardson_lucy`, the estimate goes on beyond the image. Instead of the conjugate
-    gradients of [1]_, each iteration goes down the gradient, cuts off what is negative and starts
-    the next one ahead, at the pace of [2]_.
-
-    Used in chapter 6, *Deconvolution*.
-
-    References
-    ----------
-    .. [1] G. M. P. van Kempen et al., "A quantitative comparison of image restoration methods for
-       confocal microscopy", Journal of Microscopy 185 (1997) 354-365.
-       doi:10.1046/j.1365-2818.1997.d01-629.x
-    .. [2] A. Beck, M. Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear
-       inverse problems", SIAM Journal on Imaging Sciences 2 (2009) 183-202. doi:10.1137/080716542
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> psf = np.outer([1, 3, 1], [1, 3, 1]) / 25
-    >>> blurred = np.pad(100 * psf, 4)
-    >>> sharp = tikhonov_miller(blurred, psf, smoothness=1e-6, iterations=50)
-    >>> print(f"{blurred.max():.0f} of 100 before, {sharp.max():.0f} after")
-    36 of 100 before, 100 after
-    """
-    count = checks.whole("iterations", iterations, low=1, hint="Start with 50.")
-    estimates = tikhonov_miller_estimates(
-        image,
-        psf,
-        smoothness=smoothness,
-        noise=noise,
-        background=background,
-        voxel_size_um=voxel_size_um,
-    )
-    return last_of(estimates, count, each)
 
 
 def fista(
@@ -205,34 +113,6 @@ def fista(
     return last_of(estimates, count, each)
 
 
-def tikhonov_miller_estimates(
-    image: npt.ArrayLike,
-    psf: npt.ArrayLike,
-    *,
-    smoothness: float,
-    noise: Noise | None = None,
-    background: float = 0.0,
-    voxel_size_um: float | Sequence[float] = 1.0,
-) -> Iterator[Image]:
-    """The estimate after each iteration of Tikhonov and Miller, without end."""
-    data, kernel = checked(image, psf)
-    data = excess_of(data, noise, background)
-    strength = checks.number("smoothness", smoothness, low=0, hint="Start with 0.01.")
-    steps = steps_of(voxel_size_um, data.ndim)
-    blur = Blur(kernel, data.shape)
-
-    def laplacian(f: Image) -> Image:
-        """How much brighter the neighbours are."""
-        return divergence(gradient(f, steps), steps)
-
-    def slope(f: Image) -> Image:
-        """Where the sum of both terms grows."""
-        return blur.back(blur.seen(f) - data) + np.float32(strength) * laplacian(laplacian(f))
-
-    steepest = 1 + strength * _steepest(steps) ** 2
-    return _ahead(blur, data, slope, lambda f: np.maximum(f, 0), 1 / steepest)
-
-
 def fista_estimates(
     image: npt.ArrayLike,
     psf: npt.ArrayLike,
@@ -257,8 +137,8 @@ def fista_estimates(
         return blur.back(blur.seen(f) - data)
 
     if regulariser == "tv" and w > 0:
-        return _ahead(blur, data, slope, _Smoother(blur.shape, steps, w), 1.0)
-    return _ahead(blur, data, slope, lambda f: np.maximum(f - w, 0), 1.0)
+        return descent(blur, data, slope, _Smoother(blur.shape, steps, w), 1.0)
+    return descent(blur, data, slope, lambda f: np.maximum(f - w, 0), 1.0)
 
 
 class _Smoother:
@@ -268,7 +148,7 @@ class _Smoother:
         self, shape: Sequence[int], steps: Sequence[np.float32], weight: np.float32
     ) -> None:
         self._steps, self._weight = steps, weight
-        self._pace = np.float32(1 / (weight * _steepest(steps)))
+        self._pace = np.float32(1 / (weight * steepest(steps)))
         # Directions of the slopes: where they are at most 1, they pull an image level.
         self._pull = [np.zeros(shape, np.float32) for _ in steps]
 
@@ -289,20 +169,3 @@ class _Smoother:
 
     def _pulled(self, image: Image, pull: Sequence[Image]) -> Image:
         return np.maximum(image + self._weight * divergence(pull, self._steps), 0)
-
-
-def _ahead(blur: Blur, data: Image, slope: _Step, nearest: _Step, pace: float) -> Iterator[Image]:
-    """Go down the slope and to the nearest image that is allowed, ever farther ahead."""
-    mean = np.float32(max(float(data.mean(dtype=float)), 0))
-    estimate = ahead = np.full(blur.shape, mean)
-    t = 1.0
-    while True:
-        last, estimate = estimate, nearest(ahead - np.float32(pace) * slope(ahead))
-        t, last_t = (1 + math.sqrt(1 + 4 * t**2)) / 2, t
-        ahead = estimate + np.float32((last_t - 1) / t) * (estimate - last)
-        yield estimate[blur.field].copy()
-
-
-def _steepest(steps: Sequence[np.float32]) -> float:
-    """How much larger the Laplacian of an image can be than the image."""
-    return float(sum(4 / step**2 for step in steps))
