@@ -115,7 +115,7 @@ def iterated(image, psf, iterations, background=0.0, tv=0.0):
         divisor = 1.0
         if tv:
             slopes = [np.diff(estimate, axis=a, append=estimate.take([-1], a)) for a in (0, 1)]
-            size = np.sqrt(sum(s**2 for s in slopes) + (1e-3 * image.max()) ** 2)
+            size = np.sqrt(sum(s**2 for s in slopes) + (0.01 * image.max()) ** 2)
             flow = [s / size for s in slopes]
             divisor = 1 - tv * sum(np.diff(f, axis=a, prepend=0) for a, f in enumerate(flow))
         estimate = estimate * back / np.maximum(share, 0.01) / divisor

@@ -272,14 +272,14 @@ class TestPSF:
         assert of_image[5:-5].sum() == pytest.approx(21 / 31, abs=0.02)
 
     def test_that_of_an_image_at_depth(self):
-        microscope = small("confocal", refractive_index=1.518, sample_index=1.33)
+        microscope = Microscope("confocal", sample_index=1.33)
         specimen = np.ones((9, 41, 41), np.float32)
         psf = microscope.psf(image_shape=specimen.shape, depth_um=5)
         seen = microscope.expected(specimen, depth_um=5)
         centre = 5 + 4 * microscope.spacing_um[0]  # of the specimen, where its PSF is taken
         of_image = microscope.psf(image_shape=specimen.shape, depth_um=centre)
         assert np.abs(seen - optics.blur(specimen, of_image)).max() < 1e-5
-        assert np.abs(psf - of_image).max() > 1e-4
+        assert np.abs(psf - of_image).max() > 0.01 * psf.max()
 
     def test_a_shape_is_that_of_the_psf_or_of_an_image(self):
         with pytest.raises(ValueError, match=r"shape or image_shape, got both, \(3, 5, 5\) and"):

@@ -1,6 +1,6 @@
 """Real Fourier transforms as deconvolution needs them: what leaves on one side never comes in."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +62,36 @@ class Blur:
         return values(spread, self._room, self.shape)
 
 
+class Mirrored:
+    """The spectrum of an image that is mirrored at its borders as far as the PSF extends.
+
+    Parameters
+    ----------
+    psf : ndarray of float32
+        With sides of odd length.
+    image : ndarray of float32
+        As many axes.
+
+    Attributes
+    ----------
+    room : list of int
+        Shape of the mirrored image.
+    """
+
+    def __init__(self, psf: Image, image: Image) -> None:
+        margins = [side // 2 for side in psf.shape]
+        self.room = room_for(n + 2 * m for n, m in zip(image.shape, margins, strict=True))
+        sides = zip(margins, self.room, image.shape, strict=True)
+        wide = np.pad(image, [(m, total - m - n) for m, total, n in sides], mode="symmetric")
+        self._spectrum, self._otf = spectrum(wide, self.room), otf(psf, self.room)
+        self._field = tuple(slice(m, m + n) for m, n in zip(margins, image.shape, strict=True))
+
+    def filtered(self, response: Callable[[Spectrum], Spectrum]) -> Image:
+        """The image, its spectrum multiplied by what the transfer function is answered with."""
+        answer = response(self._otf) * self._spectrum
+        return values(answer, self.room, self.room)[self._field].copy()
+
+
 def _reach(psf: Image, axis: int) -> int:
     """How far beyond the image, along one axis, a place could send 1 % of its light into it."""
     light = psf.sum(axis=tuple(set(range(psf.ndim)) - {axis}), dtype=float)
@@ -97,3 +127,8 @@ def values(spectrum: Spectrum, room: Sequence[int], sides: Sequence[int]) -> Ima
         rows = fft.ifft(spectrum, axis=axis, overwrite_x=True, workers=-1)
         spectrum = rows[(slice(None),) * axis + (slice(side),)]
     return np.asarray(fft.irfft(spectrum, room[-1], workers=-1)[..., : sides[-1]])
+
+
+def power(H: Spectrum) -> Image:
+    """How much of the power of each frequency passes."""
+    return np.asarray(H.real**2 + H.imag**2, np.float32)

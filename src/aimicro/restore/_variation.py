@@ -52,3 +52,8 @@ def curvature(f: Image, steps: Sequence[np.float32], least: np.float32) -> Image
     for slope in slopes:
         slope /= steepness
     return divergence(slopes, steps)
+
+
+def steepest(steps: Sequence[np.float32]) -> float:
+    """How much larger the Laplacian of an image can be than the image."""
+    return float(sum(4 / step**2 for step in steps))

@@ -1,4 +1,4 @@
-"""Classical deconvolution: undo the blur of a microscope whose point spread function is known.
+"""Classical deconvolution, tuned: undo the blur of a microscope whose PSF is known.
 
 `wiener` divides the blur out of the spectrum, once. `richardson_lucy` asks again and again which
 specimen would have given these counts. Both need the PSF, and one number that says when to stop

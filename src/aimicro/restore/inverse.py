@@ -1,22 +1,19 @@
-"""The linear filters: divide the blur out of the spectrum, once, but not where only noise is.
+"""The blur divided out of the spectrum, once, but not where only noise is left.
 
-`inverse_filter` stops where the microscope passes next to nothing, `wiener` divides less and less
-the more the noise prevails, and `tikhonov` asks for a smooth specimen.
+`inverse_filter` stops where the microscope passes next to nothing, and `wiener` divides less and
+less the more the noise prevails.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from aimicro import checks
-from aimicro.restore._fourier import Spectrum, otf, room_for, spectrum, values
-from aimicro.restore._variation import steps_of
+from aimicro.restore._fourier import Mirrored, Spectrum, power
 from aimicro.restore.anscombe import Image
 from aimicro.restore.kernel import checked, excess_of
 from aimicro.simulate import Noise
-
-_Response = Callable[[Spectrum], Spectrum]
 
 
 def inverse_filter(
@@ -82,7 +79,8 @@ def inverse_filter(
     """
     # float32 is exact to some 1e-7 of the brightest frequency.
     least = checks.number("cut_off", cut_off, low=1e-6, high=1, hint="Start with 0.1.")
-    mirrored = _Mirrored(image, psf, noise, background)
+    data, kernel = checked(image, psf)
+    mirrored = Mirrored(kernel, excess_of(data, noise, background))
 
     def response(H: Spectrum) -> Spectrum:
         """1/H, or nothing."""
@@ -162,129 +160,14 @@ def filter_of(
     background: float = 0.0,
 ) -> Callable[[float], Image]:
     """The Wiener filter for one image, to be called with its noise-to-signal ratio."""
-    mirrored = _Mirrored(image, psf, noise, background)
+    data, kernel = checked(image, psf)
+    mirrored = Mirrored(kernel, excess_of(data, noise, background))
 
     def filtered(noise_to_signal: float) -> Image:
         """The image, filtered with one ratio."""
         # Below 1e-12 the rounding of float32 comes out instead of the specimen.
         hint = "Start with 0.01."
         ratio = checks.number("noise_to_signal", noise_to_signal, low=1e-12, hint=hint)
-        return mirrored.filtered(lambda H: H.conj() / (_power(H) + np.float32(ratio)))
+        return mirrored.filtered(lambda H: H.conj() / (power(H) + np.float32(ratio)))
 
     return filtered
-
-
-def tikhonov(
-    image: npt.ArrayLike,
-    psf: npt.ArrayLike,
-    *,
-    smoothness: float,
-    voxel_size_um: float | Sequence[float] = 1.0,
-    noise: Noise | None = None,
-    background: float = 0.0,
-) -> Image:
-    r"""Deconvolve with the smoothest specimen that explains the image, in one step.
-
-    The estimate *f* makes :math:`|h \otimes f - d|^2 + \lambda |\Delta f|^2` as small as
-    possible: it must look like the image *d*, and it must not be rough, which the Laplacian
-    :math:`\Delta` tells. In the spectrum that is
-
-    .. math:: F = \frac{H^*}{|H|^2 + \lambda |L|^2} D,
-
-    a Wiener filter for specimens in which fine detail is rare: *L*, the transform of
-    :math:`\Delta`, grows with the frequency.
-
-    Parameters
-    ----------
-    image : array_like, (Y, X) or (Z, Y, X)
-        In any intensity unit; with `noise`, the counts of the camera as they are.
-    psf : array_like, same number of axes
-        As for `richardson_lucy`.
-    smoothness : float
-        :math:`\lambda`, 1e-12 or more. Small sharpens more.
-    voxel_size_um : float or sequence of float
-        Size of a voxel along the axes, for :math:`\Delta`, in units of the smallest.
-    noise : Noise, optional
-        The camera. A linear filter needs its offset only, which is subtracted.
-    background : float
-        Light that does not come from the specimen, as for `richardson_lucy`; subtracted.
-
-    Returns
-    -------
-    ndarray of float32, same shape and unit as `image`
-        It rings around bright structures and can be negative.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If image or PSF are not as for `richardson_lucy` (negative values in the image are fine),
-        or another argument is not what it should be.
-
-    See Also
-    --------
-    tikhonov_miller : The same with an estimate that is nowhere negative.
-
-    Notes
-    -----
-    The image is mirrored at its borders as far as the PSF extends, so that no edge appears where
-    it ends.
-
-    Used in chapter 6, *Deconvolution*.
-
-    References
-    ----------
-    F. Orieux, J.-F. Giovannelli, T. Rodet, "Bayesian estimation of regularization and point spread
-    function parameters for Wiener-Hunt deconvolution", Journal of the Optical Society of America
-    A 27 (2010) 1593-1607. doi:10.1364/JOSAA.27.001593
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> psf = np.outer([1, 3, 1], [1, 3, 1]) / 25
-    >>> blurred = np.pad(100 * psf, 4)
-    >>> sharp = tikhonov(blurred, psf, smoothness=1e-6)
-    >>> print(f"{blurred.max():.0f} of 100 before, {sharp.max():.0f} after")
-    36 of 100 before, 100 after
-    """
-    hint = "Start with 0.01."
-    strength = checks.number("smoothness", smoothness, low=1e-12, hint=hint)
-    mirrored = _Mirrored(image, psf, noise, background)
-    steps = steps_of(voxel_size_um, len(mirrored.room))
-    roughness = _laplacian(mirrored.room, steps)
-    penalty: Image = np.float32(strength) * roughness * roughness
-    return mirrored.filtered(lambda H: H.conj() / (_power(H) + penalty))
-
-
-def _laplacian(room: Sequence[int], steps: Sequence[np.float32]) -> Image:
-    """Transfer function of the Laplacian, its sign reversed."""
-    frequencies = [*map(np.fft.fftfreq, room[:-1]), np.fft.rfftfreq(room[-1])]
-    total = np.zeros([len(f) for f in frequencies], np.float32)
-    for frequency, step in zip(np.ix_(*frequencies), steps, strict=True):
-        total += ((2 - 2 * np.cos(2 * np.pi * frequency)) / step**2).astype(np.float32)
-    return total
-
-
-class _Mirrored:
-    """The spectrum of an image that is mirrored at its borders as far as the PSF extends."""
-
-    def __init__(
-        self, image: npt.ArrayLike, psf: npt.ArrayLike, noise: Noise | None, background: float
-    ) -> None:
-        data, kernel = checked(image, psf)
-        data = excess_of(data, noise, background)
-        margins = [side // 2 for side in kernel.shape]
-        self.room = room_for(n + 2 * m for n, m in zip(data.shape, margins, strict=True))
-        sides = zip(margins, self.room, data.shape, strict=True)
-        wide = np.pad(data, [(m, total - m - n) for m, total, n in sides], mode="symmetric")
-        self._spectrum, self._otf = spectrum(wide, self.room), otf(kernel, self.room)
-        self._field = tuple(slice(m, m + n) for m, n in zip(margins, data.shape, strict=True))
-
-    def filtered(self, response: _Response) -> Image:
-        """The image, its spectrum multiplied by what the transfer function is answered with."""
-        answer = response(self._otf) * self._spectrum
-        return values(answer, self.room, self.room)[self._field].copy()
-
-
-def _power(H: Spectrum) -> Image:
-    """How much of the power of each frequency passes."""
-    return np.asarray(H.real**2 + H.imag**2, np.float32)

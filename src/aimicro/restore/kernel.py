@@ -1,5 +1,8 @@
 """Checks of image, point spread function and camera, the same for every deconvolution."""
 
+from collections.abc import Callable, Iterator
+from itertools import islice
+
 import numpy as np
 import numpy.typing as npt
 
@@ -58,3 +61,13 @@ def light_of(data: Image, noise: Noise | None, background: float) -> tuple[Image
 def excess_of(data: Image, noise: Noise | None, background: float) -> Image:
     """Data as light of the specimen alone, with the noise about it."""
     return data - np.float32(camera_of(noise).offset) - np.float32(background_of(background))
+
+
+def last_of(
+    estimates: Iterator[Image], iterations: int, each: Callable[[int, Image], None] | None
+) -> Image:
+    """The estimate after so many iterations; `each` gets all of them on the way."""
+    for number, estimate in enumerate(islice(estimates, iterations), start=1):
+        if each is not None:
+            each(number, estimate)
+    return estimate

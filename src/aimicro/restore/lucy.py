@@ -1,7 +1,6 @@
 """The algorithm of Richardson and Lucy, which asks what specimen would have given these counts."""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +9,10 @@ from aimicro import checks
 from aimicro.restore._fourier import SEEN, Blur
 from aimicro.restore._variation import curvature, steps_of
 from aimicro.restore.anscombe import Image
-from aimicro.restore.kernel import checked, light_of
+from aimicro.restore.kernel import checked, last_of, light_of
 from aimicro.simulate import Noise
 
-_LEVEL = 1e-3  # of the brightest voxel: smaller differences count as level in total variation
+_LEVEL = 0.01  # of the brightest voxel: smaller slopes count as level, so that they come to rest
 
 
 def richardson_lucy(
@@ -62,8 +61,8 @@ def richardson_lucy(
         z counts less the longer it is. Only total variation needs it.
     accelerated : bool
         Whether each iteration starts a little ahead, where the last two point to [4]_: some
-        eight times fewer iterations to nearly the same estimate. An iteration may then make the
-        image less likely.
+        eight times fewer iterations to nearly the same estimate, fewer gained the stronger total
+        variation is. An iteration may then make the image less likely.
     each : callable, optional
         Called with the number of each iteration, from 1, and the estimate after it.
 
@@ -135,10 +134,7 @@ def richardson_lucy(
         voxel_size_um=voxel_size_um,
         accelerated=accelerated,
     )
-    for number, estimate in enumerate(islice(estimates, count), start=1):
-        if each is not None:
-            each(number, estimate)
-    return estimate
+    return last_of(estimates, count, each)
 
 
 def estimates_of(
