@@ -14,10 +14,12 @@ import numpy as np
 
 from aimicro.restore.anscombe import Image
 from aimicro.restore.denoise import denoise, tune_all
-from aimicro.restore.inverse import inverse_filter, tikhonov, wiener
+from aimicro.restore.fista import fista_estimates
+from aimicro.restore.inverse import inverse_filter, wiener
 from aimicro.restore.lucy import estimates_of
 from aimicro.restore.methods import METHODS
 from aimicro.restore.task import RestorationTask
+from aimicro.restore.tikhonov import tikhonov, tikhonov_miller_estimates
 from aimicro.restore.tuning import Search
 
 # Iterations at which an estimate is scored: all of the first, then each a fifth later.
@@ -70,6 +72,37 @@ def _lucy(image: Image, psf: Image, task: RestorationTask, weight: float) -> Ite
     )
 
 
+def _miller(image: Image, psf: Image, task: RestorationTask, weight: float) -> Iterator[Image]:
+    """Tikhonov-Miller."""
+    return tikhonov_miller_estimates(
+        image,
+        psf,
+        smoothness=weight,
+        noise=task.noise,
+        background=task.background,
+        voxel_size_um=task.voxel_size_um,
+    )
+
+
+def _fista(regulariser: str) -> Estimates:
+    """FISTA; the weight counts in photons, whatever the gain of the camera."""
+
+    def estimates(
+        image: Image, psf: Image, task: RestorationTask, weight: float
+    ) -> Iterator[Image]:
+        return fista_estimates(
+            image,
+            psf,
+            regulariser=regulariser,
+            weight=weight * task.noise.gain,
+            noise=task.noise,
+            background=task.background,
+            voxel_size_um=task.voxel_size_um,
+        )
+
+    return estimates
+
+
 def _filter(function: Callable[..., Image], weight_name: str) -> Estimates:
     """A filter that divides the blur out once."""
 
@@ -85,6 +118,9 @@ def _filter(function: Callable[..., Image], weight_name: str) -> Estimates:
 DECONVOLVERS: Mapping[str, Deconvolver] = {
     "Richardson-Lucy": Deconvolver(lambda image, psf, task, _: _lucy(image, psf, task, 0.0)),
     "Richardson-Lucy with total variation": Deconvolver(_lucy, "total variation", (5e-4, 0.1)),
+    "Tikhonov-Miller": Deconvolver(_miller, "smoothness", (1e-5, 1.0)),
+    "FISTA, total variation": Deconvolver(_fista("tv"), "weight", (1e-3, 3.0)),
+    "FISTA, few bright voxels": Deconvolver(_fista("l1"), "weight", (1e-3, 3.0)),
     "Wiener": Deconvolver(
         _filter(wiener, "noise_to_signal"), "noise to signal", (1e-6, 10.0), iterative=False
     ),
