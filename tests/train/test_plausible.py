@@ -53,7 +53,16 @@ class TestLabels:
         assert looks_like_labels(np.kron(ids * (ids > 9), np.ones((3, 9, 9), np.uint16)))
         assert looks_like_labels(np.kron(np.eye(3, dtype=np.uint8), np.ones((9, 9), np.uint8)))
 
-    @pytest.mark.parametrize("photons", [0.05, 1, 30, 1000])
+    @pytest.mark.parametrize("radii", [(9, 9), (12, 5), (5, 12)])
+    def test_are_those_of_two_cells_too(self, radii: tuple[int, int]) -> None:
+        """The border of the first is a step of one, like one of a smooth image."""
+        y, x = np.indices((48, 48))
+        labels = np.zeros((48, 48), np.uint16)
+        for number, radius in enumerate(radii, start=1):
+            labels[(y - 24) ** 2 + (x - 24 * number + 10) ** 2 < radius**2] = number
+        assert looks_like_labels(labels)
+
+    @pytest.mark.parametrize("photons", [0.05, 0.2, 1, 30, 1000])
     def test_are_no_counts(self, photons: float) -> None:
         assert not looks_like_labels(RNG.poisson(photons, (64, 64)))
 

@@ -79,7 +79,8 @@ def looks_like_labels(image: NDArray[Any]) -> bool:
     -------
     bool
         True for whole numbers where inside the objects nearly all neighbours are the same, and
-        where they change by more than one grey level, or there are only two values.
+        where their numbers mostly change by more than one: a smooth image has every grey level in
+        between. Also where there are only two values.
 
     Notes
     -----
@@ -94,7 +95,7 @@ def looks_like_labels(image: NDArray[Any]) -> bool:
     """
     if image.dtype.kind not in "iu" or image.ndim < 2:
         return False
-    same = inside = changes = jumps = 0
+    same = inside = changes = above_1 = jumps = 0
     values: set[int] = set()
     for plane in image.reshape(-1, *image.shape[-2:]):
         for here, there in ((plane[:, 1:], plane[:, :-1]), (plane[1:], plane[:-1])):
@@ -102,12 +103,16 @@ def looks_like_labels(image: NDArray[Any]) -> bool:
             inside += int(np.count_nonzero(objects))
             same += int(np.count_nonzero(equal & objects))
             changes += int(np.count_nonzero(~equal))
-            # Larger minus smaller, since the difference of unsigned numbers wraps around.
-            jump = np.maximum(here, there) - np.minimum(here, there) > 1
-            jumps += int(np.count_nonzero(jump))
+            high, low = np.maximum(here, there), np.minimum(here, there)
+            # From 0 to 1 tells nothing: of two cells, one begins like that.
+            above_1 += int(np.count_nonzero(~equal & (high > 1)))
+            # High minus low, since other differences of unsigned numbers wrap around.
+            jumps += int(np.count_nonzero(high - low > 1))
         if len(values) <= 2:
             values |= set(np.unique(plane).tolist())
-    return changes > 0 and same > 0.8 * inside and (jumps > changes / 2 or len(values) == 2)
+    # Where higher numbers are rare, they are two photons among many single ones.
+    apart = jumps > above_1 / 2 and above_1 > changes / 5
+    return changes > 0 and same > 0.8 * inside and (apart or len(values) == 2)
 
 
 def digest(image: NDArray[Any]) -> str:
