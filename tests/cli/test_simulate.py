@@ -175,7 +175,8 @@ class TestExistingFiles:
         assert (tmp_path / "thesis.txt").read_text() == "years"
 
     @pytest.mark.parametrize(
-        "text", ["{", "[]", "7", '{"pairs": []}', '{"aimicro": "1", "task": [], "pairs": 3}',
+        "text", ["{", "[]", "7", "[" * 100_000, '{"pairs": []}',
+                 '{"aimicro": "1", "task": [], "pairs": 3}',
                  '{"aimicro": "1", "task": "denoise", "pairs": [{"files": [3]}]}']
     )  # fmt: skip
     def test_overwrite_refuses_a_record_that_is_not_ours(self, text: str, tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def _written_earlier(folder: Path) -> list[Path]:
         task = earlier["task"]
         names = [name for pair in earlier["pairs"] for name in pair["files"]]
         ours = "aimicro" in earlier and task in TASKS and all(map(_name_of(task).fullmatch, names))
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         ours = False
     home = folder.resolve()
     # A link may lead out of the folder.
