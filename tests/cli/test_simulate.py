@@ -196,6 +196,13 @@ class TestExistingFiles:
         self.refuses_and_keeps(folder)
         assert mine.read_bytes() == b"mine"
 
+    def test_a_folder_that_cannot_be_created(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "file").write_text("mine")
+        self.refuses_and_keeps(tmp_path / "file" / "set")
+        assert "-o: Expected a folder that can be created, got " in capsys.readouterr().err
+
     def test_a_picture_of_the_same_name_is_kept(self, tmp_path: Path) -> None:
         (tmp_path / "preview.png").write_bytes(b"mine")
         self.refuses_and_keeps(tmp_path)
