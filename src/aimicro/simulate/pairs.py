@@ -261,7 +261,8 @@ def simulate_pair(
     ndim = 2 if task == "track" else len(sides)
     if task == "track" and len(sides) != 3:
         raise ValueError(f"Expected a shape (T, Y, X) for track, got {sides}. Add the frames.")
-    voxel = defaults.voxel_size_um[-ndim:] if voxel_size_um is None else tuple(voxel_size_um)
+    given = defaults.voxel_size_um[-ndim:] if voxel_size_um is None else voxel_size_um
+    voxel = tuple(np.asarray(given, dtype=object).ravel())
     if len(voxel) != ndim:
         raise ValueError(
             f"Expected {ndim} voxel sizes for {task} of shape {sides}, got {voxel}. "
