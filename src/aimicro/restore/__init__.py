@@ -1,6 +1,8 @@
 """Classical restoration: what a network has to beat."""
 
 from aimicro.restore.anscombe import anscombe, inverse_anscombe
+from aimicro.restore.bm3d import bm3d
+from aimicro.restore.bm4d import bm4d
 from aimicro.restore.classical import DECONVOLVERS, Classical, Ranking, best_classical
 from aimicro.restore.deconvolve import DECONVOLUTIONS, best_deconvolved, deconvolve_all
 from aimicro.restore.denoise import best_tuned, denoise, tune_all
@@ -30,6 +32,8 @@ __all__ = [
     "best_classical",
     "best_deconvolved",
     "best_tuned",
+    "bm3d",
+    "bm4d",
     "deconvolve_all",
     "denoise",
     "fista",
