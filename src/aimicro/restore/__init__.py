@@ -4,6 +4,7 @@ from aimicro.restore.anscombe import anscombe, inverse_anscombe
 from aimicro.restore.deconvolve import DECONVOLUTIONS, best_deconvolved, deconvolve_all
 from aimicro.restore.denoise import best_tuned, denoise, tune_all
 from aimicro.restore.inverse import wiener
+from aimicro.restore.let import SelfTuned, pure_let, sure_let
 from aimicro.restore.lucy import richardson_lucy
 from aimicro.restore.methods import METHODS, Method
 from aimicro.restore.tuning import Tuned, Tunings
@@ -14,6 +15,7 @@ __all__ = [
     "METHODS",
     "Method",
     "Noise",
+    "SelfTuned",
     "Tuned",
     "Tunings",
     "anscombe",
@@ -22,7 +24,9 @@ __all__ = [
     "deconvolve_all",
     "denoise",
     "inverse_anscombe",
+    "pure_let",
     "richardson_lucy",
+    "sure_let",
     "tune_all",
     "wiener",
 ]
