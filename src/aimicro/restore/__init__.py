@@ -7,7 +7,7 @@ from aimicro.restore.inverse import wiener
 from aimicro.restore.let import SelfTuned, pure_let, sure_let
 from aimicro.restore.lucy import richardson_lucy
 from aimicro.restore.methods import METHODS, Method
-from aimicro.restore.tuning import Tuned, Tunings
+from aimicro.restore.tuning import Parameter, Tuned, Tunings
 from aimicro.simulate import Noise
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "METHODS",
     "Method",
     "Noise",
+    "Parameter",
     "SelfTuned",
     "Tuned",
     "Tunings",
