@@ -376,7 +376,7 @@ def volume(peak, seed):
     return peak * (0.1 + 0.9 * image / image.max())
 
 
-# The others only cost more: one of one parameter, one of two, one of whole numbers are there.
+# Bilateral filter and non-local means search in the same way, for a minute.
 @pytest.mark.parametrize("method", ["gaussian", "median", "wavelet", "total_variation"])
 @pytest.mark.parametrize("peak", [3, 12, 100])
 def test_in_a_volume_the_search_ends_early_with_the_same_result(method, peak, monkeypatch):
