@@ -8,11 +8,12 @@ from aimicro.restore.deconvolve import DECONVOLUTIONS, best_deconvolved, deconvo
 from aimicro.restore.denoise import best_tuned, denoise, tune_all
 from aimicro.restore.fista import REGULARISERS, fista
 from aimicro.restore.inverse import inverse_filter, wiener
+from aimicro.restore.let import SelfTuned, pure_let, sure_let
 from aimicro.restore.lucy import richardson_lucy
 from aimicro.restore.methods import METHODS, Method
 from aimicro.restore.task import Recorded, RestorationTask
 from aimicro.restore.tikhonov import tikhonov, tikhonov_miller
-from aimicro.restore.tuning import Tuned, Tunings
+from aimicro.restore.tuning import Parameter, Tuned, Tunings
 from aimicro.simulate import Noise
 
 __all__ = [
@@ -23,9 +24,11 @@ __all__ = [
     "Classical",
     "Method",
     "Noise",
+    "Parameter",
     "Ranking",
     "Recorded",
     "RestorationTask",
+    "SelfTuned",
     "Tuned",
     "Tunings",
     "anscombe",
@@ -39,7 +42,9 @@ __all__ = [
     "fista",
     "inverse_anscombe",
     "inverse_filter",
+    "pure_let",
     "richardson_lucy",
+    "sure_let",
     "tikhonov",
     "tikhonov_miller",
     "tune_all",

@@ -7,20 +7,23 @@ shorter one; a method that is missing belongs here.
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice, repeat
+from types import MappingProxyType
 
 import numpy as np
 
-from aimicro.restore.anscombe import Image
+from aimicro.restore.anscombe import Image, anscombe, inverse_anscombe
 from aimicro.restore.denoise import denoise, tune_all
 from aimicro.restore.fista import fista_estimates
 from aimicro.restore.inverse import inverse_filter, wiener
+from aimicro.restore.let import pure_let, sure_let
 from aimicro.restore.lucy import estimates_of
 from aimicro.restore.methods import METHODS
 from aimicro.restore.task import RestorationTask
 from aimicro.restore.tikhonov import tikhonov, tikhonov_miller_estimates
-from aimicro.restore.tuning import Search
+from aimicro.restore.tuning import Parameter, Search
+from aimicro.simulate import Noise
 
 # Iterations at which an estimate is scored: all of the first, then each a fifth later.
 _LOOKS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 33, 40, 48, 58, 70, 84, 100, 120, 145, 175,
@@ -41,10 +44,8 @@ class Deconvolver:
     ----------
     estimates : callable
         Takes an image, a PSF, the task and a weight; yields the estimate after each iteration.
-    weight : str
-        Name of the weight; empty where there is none.
-    bounds : tuple of float
-        Between which weights is searched.
+    weight : Parameter, optional
+        What is tuned beside the iterations.
     iterative : bool
         Whether the iterations are counted and tuned; a filter gives one estimate.
 
@@ -54,8 +55,7 @@ class Deconvolver:
     """
 
     estimates: Estimates
-    weight: str = ""
-    bounds: tuple[float, float] = (1.0, 1.0)
+    weight: Parameter | None = None
     iterative: bool = True
 
 
@@ -115,22 +115,52 @@ def _filter(function: Callable[..., Image], weight_name: str) -> Estimates:
     return estimates
 
 
-DECONVOLVERS: Mapping[str, Deconvolver] = {
-    "Richardson-Lucy": Deconvolver(lambda image, psf, task, _: _lucy(image, psf, task, 0.0)),
-    "Richardson-Lucy with total variation": Deconvolver(_lucy, "total variation", (5e-4, 0.1)),
-    "Tikhonov-Miller": Deconvolver(_miller, "smoothness", (1e-5, 1.0)),
-    "FISTA, total variation": Deconvolver(_fista("tv"), "weight", (1e-3, 3.0)),
-    "FISTA, few bright voxels": Deconvolver(_fista("l1"), "weight", (1e-3, 3.0)),
-    "Wiener": Deconvolver(
-        _filter(wiener, "noise_to_signal"), "noise to signal", (1e-6, 10.0), iterative=False
-    ),
-    "Tikhonov": Deconvolver(
-        _filter(tikhonov, "smoothness"), "smoothness", (1e-6, 10.0), iterative=False
-    ),
-    "inverse filter": Deconvolver(
-        _filter(inverse_filter, "cut_off"), "cut-off", (1e-3, 1.0), iterative=False
-    ),
-}
+def _sure_let(image: Image, noise: Noise) -> Image:
+    """SURE-LET where the noise is the same everywhere."""
+    camera = asdict(noise)
+    return inverse_anscombe(sure_let(anscombe(image, **camera), sigma=1).image, **camera)
+
+
+def _pure_let(image: Image, noise: Noise) -> Image:
+    """PURE-LET, on the counts themselves."""
+    return pure_let(image, noise=noise).image
+
+
+DECONVOLVERS: Mapping[str, Deconvolver] = MappingProxyType(
+    {
+        "Richardson-Lucy": Deconvolver(lambda image, psf, task, _: _lucy(image, psf, task, 0.0)),
+        "Richardson-Lucy with total variation": Deconvolver(
+            _lucy, Parameter("total variation", "", (1e-3, 0.1))
+        ),
+        "Tikhonov-Miller": Deconvolver(_miller, Parameter("smoothness", "", (1e-5, 1.0), ratio=7)),
+        "FISTA with total variation": Deconvolver(
+            _fista("tv"), Parameter("weight", "photons", (3e-3, 3.0), ratio=4)
+        ),
+        "FISTA with few bright voxels": Deconvolver(
+            _fista("l1"), Parameter("weight", "photons", (3e-3, 3.0), ratio=4)
+        ),
+        "Wiener": Deconvolver(
+            _filter(wiener, "noise_to_signal"),
+            Parameter("noise to signal", "", (1e-6, 10.0), ratio=11),
+            iterative=False,
+        ),
+        "Tikhonov": Deconvolver(
+            _filter(tikhonov, "smoothness"),
+            Parameter("smoothness", "", (1e-6, 10.0), ratio=11),
+            iterative=False,
+        ),
+        "inverse filter": Deconvolver(
+            _filter(inverse_filter, "cut_off"),
+            Parameter("cut-off", "", (1e-3, 1.0), ratio=4),
+            iterative=False,
+        ),
+    }
+)
+
+# What finds its own strength, without a truth: SURE-LET needs noise that is the same everywhere.
+SELF_TUNED: Mapping[str, Callable[[Image, Noise], Image]] = MappingProxyType(
+    {"SURE-LET, Anscombe": _sure_let, "PURE-LET": _pure_let}
+)
 
 
 @dataclass(frozen=True)
@@ -241,26 +271,22 @@ def best_classical(task: RestorationTask, *, workers: int = 2) -> Ranking:
 
 def _tuned(task: RestorationTask, workers: int) -> dict[str, Classical]:
     """Each method after a search of its best parameters."""
-    names = {name: name.replace("_", " ") for name in METHODS}
-    ways = {"": None, ", Anscombe": task.noise}
     tunings = tune_all(
         list(task.images),
         list(task.truths),
         METHODS if task.only_noise else ("gaussian",),
         data_range=task.data_range,
-        noises=ways,
+        noises={"": None, ", Anscombe": task.noise},
         affine=task.affine,
         workers=workers,
     )
     found = {
-        f"{names[method]}{way}": _run(
-            task, f"{names[method]}{way}", {METHODS[method].strength: tuned.strength}
-        )
+        f"{method.replace('_', ' ')}{way}": tuned.settings
         for (method, way), tuned in tunings.items()
     }
-    for name in _deconvolutions(task):
-        found[name] = _run(task, name, _best_parameters(task, name))
-    return found
+    found |= {name: {} for name in SELF_TUNED if task.only_noise}
+    found |= {name: _best_parameters(task, name) for name in _deconvolutions(task)}
+    return {name: _run(task, name, parameters) for name, parameters in found.items()}
 
 
 def _from_record(task: RestorationTask) -> dict[str, Classical]:
@@ -296,24 +322,29 @@ def _restorer(
     task: RestorationTask, name: str
 ) -> Callable[[Mapping[str, float]], tuple[Image, ...]]:
     """What restores all images of a task with the method of this name, given its parameters."""
-    deconvolutions = _deconvolutions(task)
-    if name in deconvolutions:
-        method, psf = deconvolutions[name]
+    if name in SELF_TUNED:
+        return lambda _: tuple(SELF_TUNED[name](image, task.noise) for image in task.images)
+    if name not in _deconvolutions(task):
+        method_name, _, way = name.partition(", ")
+        return lambda parameters: tuple(
+            denoise(
+                image,
+                method_name.replace(" ", "_"),
+                tuple(parameters.values()),
+                noise=task.noise if way else None,
+            )
+            for image in task.images
+        )
+    method, psf = _deconvolutions(task)[name]
 
-        def deconvolved(parameters: Mapping[str, float]) -> tuple[Image, ...]:
-            """The last of so many estimates, imaged again."""
-            weight, count = parameters.get(method.weight, 0.0), parameters.get(_ITERATIONS, 1)
-            runs = (method.estimates(image, psf, task, weight) for image in task.images)
-            return tuple(task.imaged(next(islice(run, int(count) - 1, None))) for run in runs)
+    def deconvolved(parameters: Mapping[str, float]) -> tuple[Image, ...]:
+        """The last of so many estimates, imaged again."""
+        weight = parameters[str(method.weight)] if method.weight else 0.0
+        last = int(parameters.get(_ITERATIONS, 1)) - 1
+        runs = (method.estimates(image, psf, task, weight) for image in task.images)
+        return tuple(task.imaged(next(islice(run, last, None))) for run in runs)
 
-        return deconvolved
-    title, _, way = name.partition(", ")
-    method_name = title.replace(" ", "_")
-    strength = METHODS[method_name].strength
-    noise = task.noise if way else None
-    return lambda parameters: tuple(
-        denoise(image, method_name, parameters[strength], noise=noise) for image in task.images
-    )
+    return deconvolved
 
 
 def _deconvolutions(task: RestorationTask) -> dict[str, tuple[Deconvolver, Image]]:
@@ -344,12 +375,12 @@ def _best_parameters(task: RestorationTask, name: str) -> dict[str, float]:
                 break
         return best[1]
 
-    search = Search(restored, task.score)
-    if method.weight:
-        grid = [float(weight) for weight in np.geomspace(*method.bounds, 7)]
-        search.along(grid)
-        search.around(grid)
+    if method.weight is None:
+        restored(0.0)
+        found = {}
     else:
-        search.at(0.0)
-    found = {method.weight: search.strength} if method.weight else {}
-    return found | ({_ITERATIONS: best_counts[search.strength]} if method.iterative else {})
+        search = Search(restored, task.score, method.weight)
+        search.run()
+        found = search.result(name, many=True).settings
+    weight = next(iter(found.values()), 0.0)
+    return found | ({_ITERATIONS: best_counts[weight]} if method.iterative else {})

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from aimicro import checks
@@ -17,11 +16,12 @@ from aimicro.metrics import mean_psnr
 from aimicro.restore.denoise import best_tuned
 from aimicro.restore.inverse import filter_of
 from aimicro.restore.lucy import estimates_of
-from aimicro.restore.tuning import Search, Tuned, Tunings, in_parallel
+from aimicro.restore.tuning import Parameter, Search, Tuned, Tunings, in_parallel
 from aimicro.simulate import Noise
 
 DECONVOLUTIONS = ("richardson_lucy", "wiener", "gaussian")
-_NOISE_TO_SIGNAL = (1e-6, 10.0)  # from next to an inverse filter to next to a blur
+# From next to an inverse filter to next to a blur.
+_RATIO = Parameter("noise to signal", "", (1e-6, 10.0), ratio=11)
 _PAST_PEAK_DB = 0.3
 
 
@@ -101,11 +101,9 @@ def best_deconvolved(
     many = isinstance(image, list | tuple)
     if method == "wiener":
         filters = [filter_of(*pair, noise=noise, background=background) for pair in pairs]
-        search = Search(lambda ratio: tuple(each(ratio) for each in filters), score)
-        grid = [float(ratio) for ratio in np.geomspace(*_NOISE_TO_SIGNAL, 8)]
-        search.along(grid)
-        search.around(grid)
-        return search.result(method, bounds=(grid[0], grid[-1]), many=many)
+        search = Search(lambda ratio: tuple(each(ratio) for each in filters), score, _RATIO)
+        search.run()
+        return search.result(method, many=many, low_end=True)
     most = checks.whole("most_iterations", most_iterations, low=1, hint="Start with 100.")
     run = partial(
         estimates_of,
@@ -117,9 +115,10 @@ def best_deconvolved(
     )
     runs = [run(*pair) for pair in pairs]
     # One run that goes on, not one for each number: the grid counts along with it.
-    search = Search(lambda _: tuple(next(run) for run in runs), score)
-    search.along(map(float, range(1, most + 1)), _PAST_PEAK_DB)
-    return search.result(method, bounds=(max(search.tried),), many=many)
+    iterations = Parameter("iterations", "", (1, most), discrete=True)
+    search = Search(lambda _: tuple(next(run) for run in runs), score, iterations)
+    search.run(_PAST_PEAK_DB)
+    return search.result(method, many=many)
 
 
 def deconvolve_all(

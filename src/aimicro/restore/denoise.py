@@ -1,4 +1,4 @@
-"""Classical denoising, six ways, each with one strength, and the search for the best strength.
+"""Classical denoising, seven ways, each with its strength, and the search for the best strength.
 
 Every method gets to see the same thing: an image whose noise has a standard deviation of 1.
 `denoise` brings the image there and back, so a strength in units of the noise means the same for
@@ -20,7 +20,7 @@ from scipy.stats import norm
 from aimicro import checks
 from aimicro.metrics import mean_psnr
 from aimicro.restore.anscombe import Image, anscombe, inverse_anscombe
-from aimicro.restore.methods import METHODS, Method, check_strength, find_method
+from aimicro.restore.methods import METHODS, check_strength, find_method
 from aimicro.restore.tuning import Search, Tuned, Tunings, in_parallel
 from aimicro.simulate import Noise
 
@@ -29,7 +29,11 @@ _PAST_PEAK_DB = 0.2
 
 
 def denoise(
-    image: npt.ArrayLike, method: str, strength: float, *, noise: Noise | None = None
+    image: npt.ArrayLike,
+    method: str,
+    strength: float | Sequence[float],
+    *,
+    noise: Noise | None = None,
 ) -> Image:
     """Denoise an image or a volume with one of the classical methods.
 
@@ -37,11 +41,14 @@ def denoise(
     method            strength            unit     what it does
     ================= =================== ======== ==============================================
     gaussian          sigma               px       mean, weighted by a Gaussian
+    gaussian (volume) sigma z, sigma yx   px       the same, as far along z as suits the planes
     median            radius (whole)      px       median in a disk or a ball
-    bilateral         spatial sigma       px       the same mean, without crossing strong edges
+    bilateral         spatial sigma,      px,      the same mean as the Gaussian, without those that
+                      range               noise sd differ by more than the range
     wavelet           assumed noise       noise sd shrinks wavelet coefficients (BayesShrink)
     total_variation   weight              noise sd flattens the image, keeps edges (Chambolle)
-    nonlocal_means    assumed noise       noise sd mean over places that look alike
+    nonlocal_means    assumed noise,      noise sd mean over places that look alike, within a
+                      tolerance           of it    tolerance in units of the assumed noise
     ================= =================== ======== ==============================================
 
     Parameters
@@ -51,9 +58,9 @@ def denoise(
         is one volume: denoise the planes of a stack of 2D images one by one.
     method : str
         One of `METHODS`.
-    strength : float
-        How much to denoise, in pixels or in standard deviations of the noise (see the table).
-        0 gives the image back as it is.
+    strength : float or sequence of float
+        How much to denoise, in pixels or in standard deviations of the noise, one number for each
+        parameter in the table. 0 gives the image back as it is.
     noise : Noise, optional
         What is known about the noise, such as `aimicro.simulate.Camera.noise`. With it, the image
         is denoised between `anscombe` and `inverse_anscombe`, where the noise is the same
@@ -68,16 +75,16 @@ def denoise(
     Raises
     ------
     TypeError
-        If the image is not made of real numbers or a list of images, the strength is no number, or
-        `noise` no `Noise`.
+        If the image is not made of real numbers or a list of images, the strength is not made of
+        numbers, or `noise` no `Noise`.
     ValueError
-        If the method is unknown, the strength negative, NaN or, for the median, not whole; if
-        the image is not 2D or 3D, is empty, has a NaN or an infinity, or is too small for the
-        wavelets.
+        If the method is unknown; if the strength has not a number for each parameter, or one that
+        is negative, NaN, 0 beside another or, for the median, not whole; if the image is not 2D or
+        3D, is empty, has a NaN or an infinity, or is too small for the wavelets.
 
     Notes
     -----
-    Volumes are taken to have cubic voxels: pixels mean the same along all axes.
+    In volumes, pixels mean the same along all axes; only the Gaussian has its own strength along z.
 
     Used in chapter 6, *Denoising*.
 
@@ -102,22 +109,22 @@ def denoise(
     True
     """
     chosen = find_method(method)
-    strength = check_strength(method, strength)
     if not isinstance(noise, Noise | None):
         raise TypeError(
             f"Expected noise with gain, offset and read_noise, got {type(noise).__name__}. "
             "Describe it with Noise(gain=…), or pass the noise of a simulated camera, camera.noise."
         )
     counts = checks.intensities("image", image, hint="Denoise one image or one volume at a time.")
-    if strength == 0:
+    values = check_strength(method, strength, counts.ndim)
+    if not any(values):
         return counts.astype(np.float32)
     if noise is None:
         level, scale = float(counts.mean()), _background_noise(counts)
-        flat = chosen.function(((counts - level) / scale).astype(np.float32), strength)
+        flat = chosen.function(((counts - level) / scale).astype(np.float32), *values)
         return (flat.astype(np.float64) * scale + level).astype(np.float32)
     gain, offset, read_noise = noise.gain, noise.offset, noise.read_noise
     stabilised = anscombe(counts, gain=gain, offset=offset, read_noise=read_noise)
-    quiet = chosen.function(stabilised, strength)
+    quiet = chosen.function(stabilised, *values)
     return inverse_anscombe(quiet, gain=gain, offset=offset, read_noise=read_noise)
 
 
@@ -134,8 +141,9 @@ def best_tuned(
 
     This is more than fair to the method: with real images there is no truth to tune on. What
     beats it does not owe that to a badly chosen strength. All strengths of a coarse grid are
-    tried, and 0; then the interval around the best one is searched. With volumes, the grid ends
-    where the score has fallen 0.2 dB below its peak.
+    tried, and 0; then the interval around the best one is searched. With a second parameter, this
+    is done for each of a few values of it, and around the best of these. With volumes, the grid
+    ends where the score has fallen 0.2 dB below its peak.
 
     Parameters
     ----------
@@ -181,19 +189,25 @@ def best_tuned(
     >>> tuned.strength, tuned.at_bound
     (8.0, True)
     """
-    chosen, grid = find_method(method), _grid(find_method(method))
+    chosen = find_method(method)
     images, truths = checks.same_number(images=image, truths=truth)
+    axes = {np.ndim(one) for one in images}
+    if len(axes) > 1:
+        raise ValueError(
+            f"Expected images with as many axes each, got {sorted(axes)}. Tune images and volumes "
+            "apart: the same strength means another thing to them."
+        )
+    parameters = chosen.parameters_for(axes.pop())
 
-    def restore(strength: float) -> tuple[Image, ...]:
+    def restore(*strength: float) -> tuple[Image, ...]:
         """All images at one strength."""
         return tuple(denoise(one, method, strength, noise=noise) for one in images)
 
-    search = Search(restore, partial(mean_psnr, truths, data_range=data_range, affine=affine))
-    search.at(0.0)
-    search.along(grid, _PAST_PEAK_DB if all(np.ndim(one) == 3 for one in images) else math.inf)
-    if not chosen.discrete:
-        search.around(grid)
-    return search.result(method, bounds=grid[-1:], many=isinstance(image, list | tuple))
+    score = partial(mean_psnr, truths, data_range=data_range, affine=affine)
+    search = Search(restore, score, *parameters)
+    search.at(*[0.0] * len(parameters))
+    search.run(_PAST_PEAK_DB if np.ndim(images[0]) == 3 else math.inf)
+    return search.result(method, many=isinstance(image, list | tuple))
 
 
 def tune_all(
@@ -278,12 +292,3 @@ def _background_noise(image: npt.NDArray[np.float64]) -> float:
     sigma = float(np.median(details) / norm.ppf(0.75)) if details.size else 0.0
     span = float(np.ptp(image))
     return max(sigma, 1e-6 * span) if span > 0 else 1.0
-
-
-def _grid(method: Method) -> list[float]:
-    """Strengths to try first: every whole one, or equal ratios of at most 2.5."""
-    low, high = method.bounds
-    if method.discrete:
-        return [float(strength) for strength in range(int(low), int(high) + 1)]
-    steps = math.ceil(math.log(high / low) / math.log(2.5))
-    return [float(strength) for strength in np.geomspace(low, high, steps + 1)]

@@ -1,4 +1,4 @@
-"""Six classical denoisers, each with one strength that can be tuned.
+"""Seven classical denoisers, each with a strength of one or two numbers that can be tuned.
 
 Each takes a float32 image whose noise has a standard deviation of 1. `aimicro.restore.denoise`
 brings an image there and back.
@@ -6,7 +6,7 @@ brings an image there and back.
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -18,11 +18,14 @@ from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, denoise_
 
 from aimicro import checks
 from aimicro.restore.anscombe import Image
+from aimicro.restore.bm3d import bm3d
+from aimicro.restore.bm4d import bm4d
+from aimicro.restore.tuning import Parameter
 
 
-def _gaussian(image: Image, sigma: float) -> Image:
-    """Mean over neighbours, weighted by nearness."""
-    return np.asarray(gaussian_filter(image, sigma))
+def _gaussian(image: Image, *sigmas: float) -> Image:
+    """Mean over neighbours, weighted by nearness; along z as far as the first of two says."""
+    return np.asarray(gaussian_filter(image, (*sigmas[:-1], sigmas[-1], sigmas[-1])))
 
 
 def _median(image: Image, radius: float) -> Image:
@@ -31,15 +34,12 @@ def _median(image: Image, radius: float) -> Image:
     return np.asarray(median_filter(image, footprint=footprint))
 
 
-def _bilateral(image: Image, sigma: float) -> Image:
+def _bilateral(image: Image, sigma: float, intensity_range: float) -> Image:
     """Mean over neighbours, weighted by nearness in space and in intensity.
 
     Not scikit-image's: 0.26 fills its spatial weights in rows of one length and reads them in
     rows of another, so that the window comes out sheared.
     """
-    # Wide on purpose: a range of 2 noise units guards the noise as if it were edges, and loses
-    # about 2 dB against a plain Gaussian at 12 photons; 12 loses nothing.
-    noise_range = 12.0
     radius = math.ceil(2.5 * sigma)
     padded = np.pad(image, radius, mode="symmetric")
     total, weights = np.zeros_like(image), np.zeros_like(image)
@@ -48,7 +48,7 @@ def _bilateral(image: Image, sigma: float) -> Image:
         window = tuple(slice(c, c + n) for c, n in zip(corner, image.shape, strict=True))
         neighbour = padded[window]
         distance2 = sum(step**2 for step in shift) / sigma**2
-        weight = np.exp(-0.5 * (distance2 + ((neighbour - image) / noise_range) ** 2))
+        weight = np.exp(-0.5 * (distance2 + ((neighbour - image) / intensity_range) ** 2))
         total += weight * neighbour
         weights += weight
     return np.asarray(total / weights)
@@ -81,7 +81,7 @@ def _total_variation(image: Image, weight: float) -> Image:
     return np.asarray(denoise_tv_chambolle(image, weight=weight, eps=0, max_num_iter=60))
 
 
-def _nonlocal_means(image: Image, sigma: float) -> Image:
+def _nonlocal_means(image: Image, sigma: float, tolerance: float) -> Image:
     """Mean over places that look alike."""
     # After an Anscombe transform at 12 photons, patches of 7 pixels do 0.5 dB better than of 5. To
     # search up to 9 pixels away gains nothing there, and less than 0.1 dB at 100 photons, and takes
@@ -91,55 +91,89 @@ def _nonlocal_means(image: Image, sigma: float) -> Image:
         image,
         patch_size=size,
         patch_distance=distance,
-        h=0.6 * sigma,
+        h=tolerance * sigma,
         sigma=sigma,
         preserve_range=True,
     )
     return np.asarray(restored).reshape(image.shape)  # it drops axes of one pixel
 
 
+def _block_matching(image: Image, sigma: float) -> Image:
+    """Blocks that look alike, filtered together: BM3D, and in volumes BM4D."""
+    return bm3d(image, sigma=sigma) if image.ndim == 2 else bm4d(image, sigma=sigma)
+
+
 @dataclass(frozen=True)
 class Method:
-    """A denoiser with one strength.
+    """A denoiser and what makes up its strength.
 
     Attributes
     ----------
     function : callable
-        Takes a float32 image whose noise has a standard deviation of 1, and the strength.
-    strength : str
-        Name of the strength.
-    unit : str
-        Its unit: pixels, or standard deviations of the noise.
-    bounds : tuple of float
-        Between which strengths `best_tuned` searches, in that unit.
-    discrete : bool
-        Whether the strength is a whole number.
+        Takes a float32 image whose noise has a standard deviation of 1, and a value for each
+        parameter.
+    parameters : tuple of Parameter
+        Of the strength, with units and bounds.
+    in_volumes : tuple of Parameter
+        Those in a volume, where they are others.
     threads : bool
         Whether it computes without Python's lock, so that two run at the same time as fast as one.
 
     Notes
     -----
     Used in chapter 6, *Denoising*.
+
+    Examples
+    --------
+    >>> [str(parameter) for parameter in METHODS["bilateral"].parameters]
+    ['spatial sigma (px)', 'range (noise sd)']
     """
 
-    function: Callable[[Image, float], Image]
-    strength: str
-    unit: str
-    bounds: tuple[float, float]
-    discrete: bool = False
+    function: Callable[..., Image]
+    parameters: tuple[Parameter, ...]
+    in_volumes: tuple[Parameter, ...] = ()
     threads: bool = False
+
+    def parameters_for(self, ndim: int) -> tuple[Parameter, ...]:
+        """Those for images with so many axes."""
+        return self.in_volumes if ndim == 3 and self.in_volumes else self.parameters
 
 
 # A new method is an entry here: everything else follows from it.
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
-        "gaussian": Method(_gaussian, "sigma", "px", (0.2, 10.0)),
-        "median": Method(_median, "radius", "px", (1, 8), discrete=True, threads=True),
-        "bilateral": Method(_bilateral, "spatial sigma", "px", (0.3, 5.0)),
-        "wavelet": Method(_wavelet, "assumed noise", "noise sd", (0.1, 20.0)),
-        "total_variation": Method(_total_variation, "weight", "noise sd", (0.05, 20.0)),
+        "gaussian": Method(
+            _gaussian,
+            (Parameter("sigma", "px", (0.2, 10.0)),),
+            in_volumes=(
+                Parameter("sigma z", "px", (0.2, 10.0)),
+                Parameter("sigma yx", "px", (0.2, 10.0), ratio=4),
+            ),
+        ),
+        "median": Method(
+            _median, (Parameter("radius", "px", (1, 8), discrete=True),), threads=True
+        ),
+        "bilateral": Method(
+            _bilateral,
+            (
+                Parameter("spatial sigma", "px", (0.3, 5.0)),
+                Parameter("range", "noise sd", (0.5, 50.0), ratio=4),
+            ),
+        ),
+        "wavelet": Method(_wavelet, (Parameter("assumed noise", "noise sd", (0.1, 20.0)),)),
+        "total_variation": Method(
+            _total_variation, (Parameter("weight", "noise sd", (0.05, 20.0)),)
+        ),
         "nonlocal_means": Method(
-            _nonlocal_means, "assumed noise", "noise sd", (0.3, 20.0), threads=True
+            _nonlocal_means,
+            (
+                Parameter("assumed noise", "noise sd", (0.3, 20.0)),
+                Parameter("tolerance", "of it", (0.15, 9.6), ratio=4),
+            ),
+            threads=True,
+        ),
+        "block_matching": Method(
+            _block_matching, (Parameter("assumed noise", "noise sd", (0.3, 5.0)),), threads=True
         ),
     }
 )
@@ -150,12 +184,35 @@ def find_method(name: str) -> Method:
     return METHODS[checks.one_of("method", name, METHODS)]
 
 
-def check_strength(name: str, strength: float) -> float:
-    """The strength, or an error unless it is one that the method can have."""
-    method = METHODS[name]
-    what = f"the strength of {name!r} ({method.strength} in {method.unit})"
-    hint = f"Its usual range is {method.bounds}."
-    found = checks.number(what, strength, low=0, hint=hint)
-    if method.discrete and found != int(found):
-        raise ValueError(f"Expected {what} as a whole number, got {strength}. Round it. {hint}")
+def check_strength(name: str, strength: float | Sequence[float], ndim: int) -> tuple[float, ...]:
+    """A value for each parameter of the method, or an error unless it can have them."""
+    parameters = METHODS[name].parameters_for(ndim)
+    values = list(np.atleast_1d(np.asarray(strength, dtype=object)))
+    if values == [0]:
+        return (0.0,) * len(parameters)
+    if len(values) != len(parameters):
+        names = ", ".join(map(str, parameters))
+        number = "one number" if len(parameters) == 1 else f"{len(parameters)} numbers"
+        raise ValueError(
+            f"Expected the strength of {name!r} {'in a volume ' * (ndim == 3)}as {number}, "
+            f"{names}, got {strength!r}. Give them in this order, or 0 for none."
+        )
+    found = tuple(
+        _check_value(f"the strength of {name!r} ({one.name} in {one.unit})", value, one)
+        for one, value in zip(parameters, values, strict=True)
+    )
+    if any(found) and not all(found):
+        raise ValueError(
+            f"Expected the numbers of the strength of {name!r} all above 0, or all 0, got {found}. "
+            f"Start with {parameters[found.index(0)].bounds[0]:g} in place of 0."
+        )
+    return found
+
+
+def _check_value(what: str, value: object, parameter: Parameter) -> float:
+    """The value of one parameter, or an error."""
+    hint = f"Its usual range is {parameter.bounds}."
+    found = checks.number(what, value, low=0, hint=hint)
+    if parameter.discrete and found != int(found):
+        raise ValueError(f"Expected {what} as a whole number, got {value}. Round it. {hint}")
     return found
