@@ -284,7 +284,7 @@ def test_the_table_names_every_score():
     lines = scores.table().splitlines()
     assert len(lines) == len(TrackingScores._fields)
     assert lines[0].split() == ["tra", "0.000"]
-    assert "missed cells              9" in lines
+    assert f"{'missed cells':29}{9:5d}" in lines
 
 
 def test_the_graph_can_be_used_for_more():
