@@ -68,6 +68,32 @@ def test_what_a_slip_of_one_pixel_costs(side: int, said: str):
     assert said in CHAPTER
 
 
+def test_means_of_dice_and_of_iou_name_different_winners():
+    bar = np.arange(100)[None] < 50
+    means = {}
+    for name, shifts in {"A": (40, 0), "B": (19, 19)}.items():
+        masks = [np.roll(bar, by, axis=1) for by in shifts]
+        scores = [dice(bar, mask) for mask in masks]
+        means[name] = np.mean(scores), np.mean([iou(bar, mask) for mask in masks])
+        shown = [f"{value:.2f}" for value in (*scores, *means[name])]
+        assert f"model {name} | " + " | ".join(shown) in CHAPTER.replace("**", "")
+    assert means["A"][0] < means["B"][0]
+    assert means["A"][1] > means["B"][1]
+
+
+def test_the_prices_of_mistakes_in_tracks():
+    rows = {
+        "cell missed in one frame": (10, 2 * 1.5 + 1),
+        "speck taken for a cell": (1,),
+        "track cut": (1.5,),
+        "mother cut from both daughters": (2 * 1.5,),
+        "two cells trade names": (2 * 1.5, 2 * 1),
+    }
+    for mistake, prices in rows.items():
+        price = re.search(rf"\| {mistake}[^|]*\| ([\d.]+)", CHAPTER)[1]
+        assert float(price) == sum(prices)
+
+
 def test_f1_and_the_stopwatch_disagree():
     truth = np.arange(1, 121) <= 100  # 100 nuclei, then 20 specks of dirt
     a, b = np.arange(120) < 90, np.ones(120, bool)

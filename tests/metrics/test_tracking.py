@@ -208,11 +208,11 @@ def test_divisions_may_come_a_frame_early_or_late(early):
     if early:
         pair.reverse()
     exact, tolerant = (score_tracking(*pair, frame_tolerance=n) for n in (0, 1))
-    assert exact.division_f1 == exact.branching_correctness == 0
+    assert exact.division_f1 == exact.mitotic_branching_correctness == 0
     assert tolerant.division_precision == tolerant.division_recall == tolerant.division_f1 == 1
-    assert tolerant.branching_correctness == 1
+    assert tolerant.mitotic_branching_correctness == 1
     assert exact._replace(
-        division_precision=1, division_recall=1, division_f1=1, branching_correctness=1
+        division_precision=1, division_recall=1, division_f1=1, mitotic_branching_correctness=1
     ) == tolerant  # fmt: skip
 
 
@@ -225,7 +225,9 @@ def test_precision_and_recall_of_divisions(movie):
     scores = score_tracking(truth, (movie.labels, orphans))
     assert (scores.division_precision, scores.division_recall) == (1, (n - 1) / n)
     assert scores.division_f1 == pytest.approx(2 * (n - 1) / (2 * n - 1))
-    assert scores.branching_correctness == (n - 1) / n
+    assert scores.mitotic_branching_correctness == (n - 1) / n
+    f1 = scores.division_f1  # as IoU to Dice, where no daughter is wrong
+    assert scores.mitotic_branching_correctness == pytest.approx(f1 / (2 - f1))
     swapped = score_tracking((movie.labels, orphans), truth)
     assert (swapped.division_precision, swapped.division_recall) == ((n - 1) / n, 1)
 
@@ -259,7 +261,7 @@ def test_where_there_is_nothing_to_score():
     still = film("a", "a"), [(1, 0, 1, 0)]
     once = film("a."), [(1, 0, 0, 0)]
     assert score_tracking(still, still).division_f1 == 1
-    assert math.isnan(score_tracking(still, still, empty=math.nan).branching_correctness)
+    assert math.isnan(score_tracking(still, still, empty=math.nan).mitotic_branching_correctness)
     alone = score_tracking(once, once, empty=0.25)
     assert (alone.lnk, alone.track_purity, alone.target_effectiveness) == (0.25, 0.25, 0.25)
     apart = film("a", "a"), [(1, 0, 1, 0)]
@@ -282,7 +284,7 @@ def test_the_table_names_every_score():
     lines = scores.table().splitlines()
     assert len(lines) == len(TrackingScores._fields)
     assert lines[0].split() == ["tra", "0.000"]
-    assert "missed cells              9" in lines
+    assert f"{'missed cells':29}{9:5d}" in lines
 
 
 def test_the_graph_can_be_used_for_more():

@@ -63,9 +63,11 @@ class TrackingScores(NamedTuple):
     division_recall : float
         Fraction of the true divisions that were found.
     division_f1 : float
-        Harmonic mean of both: the branching correctness of the Cell Tracking Challenge.
-    branching_correctness : float
-        Right divisions out of all that are right, invented, missed or with a wrong daughter.
+        Harmonic mean of both. The Cell Tracking Challenge calls it branching correctness, BC [2]_.
+    mitotic_branching_correctness : float
+        Right divisions out of all that are right, invented, missed or with a wrong daughter: MBC,
+        another number than BC [1]_. It is to division F1 as IoU is to Dice; but a division with a
+        wrong daughter counts once here, and in F1 twice, as invented and as missed.
     track_purity : float
         Fraction of the predicted links that follow the true track which theirs follows longest.
     target_effectiveness : float
@@ -75,11 +77,20 @@ class TrackingScores(NamedTuple):
     complete_lineages : float
         Fraction of the true families, from the first ancestor on, without any error.
     chota : float
-        Cell-specific higher order tracking accuracy: cells and their families, in one number.
+        Cell-specific higher order tracking accuracy: cells, with all that they descend from and all
+        that descends from them, in one number.
 
     Notes
     -----
     Used in chapter 10, *Tracking*.
+
+    References
+    ----------
+    .. [1] K. Ulicna, G. Vallardi, G. Charras, A. R. Lowe, "Automated deep lineage tree analysis
+       using a Bayesian single cell tracking approach", Frontiers in Computer Science 3, 734559
+       (2021). https://doi.org/10.3389/fcomp.2021.734559
+    .. [2] V. Ulman et al., "An objective comparison of cell-tracking algorithms", Nature Methods
+       14, 1141–1152 (2017). https://doi.org/10.1038/nmeth.4473
     """
 
     tra: float
@@ -95,7 +106,7 @@ class TrackingScores(NamedTuple):
     division_precision: float
     division_recall: float
     division_f1: float
-    branching_correctness: float
+    mitotic_branching_correctness: float
     track_purity: float
     target_effectiveness: float
     complete_tracks: float
@@ -111,9 +122,9 @@ class TrackingScores(NamedTuple):
             A line for each score: its name, and its value with three decimals.
         """
         return "\n".join(
-            f"{name.replace('_', ' '):22}{value:9.3f}"
+            f"{name.replace('_', ' '):29}{value:9.3f}"
             if isinstance(value, float)
-            else f"{name.replace('_', ' '):22}{value:5d}"
+            else f"{name.replace('_', ' '):29}{value:5d}"
             for name, value in self._asdict().items()
         )
 
@@ -372,7 +383,7 @@ def _scores(
         division_precision=known(division["Division Precision"], divisions > 0),
         division_recall=known(division["Division Recall"], divisions > 0),
         division_f1=known(division["Division F1"], divisions > 0),
-        branching_correctness=right / either if either else empty,
+        mitotic_branching_correctness=right / either if either else empty,
         track_purity=known(overlap["track_purity"], links),
         target_effectiveness=known(overlap["target_effectiveness"], links),
         complete_tracks=float(complete["complete_tracklets"]),
