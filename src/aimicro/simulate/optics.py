@@ -133,7 +133,8 @@ def psf(
     voxel_size_um : float or sequence of float
         Size in µm in the order of `shape`, or one number for all axes.
     model : {"scalar", "vectorial"}
-        Whether to treat light as a scalar wave, right up to an NA of about 0.7, or as a vector.
+        Whether to treat light as a scalar wave or as a vector. A scalar spot is too narrow: by
+        3 % at an NA of 0.6 in air or 0.9 in oil, by 9 % at 1.4 in oil.
     pixel_integrated : bool, default False
         Whether a value is the mean over a pixel in y and x, as a camera collects it, or the
         intensity at its centre.
