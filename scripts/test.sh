@@ -10,7 +10,7 @@ lint()      { ruff check . && ruff format --check . && find src -name '[a-z]*.py
                 nbstripout --verify --keep-id notebooks/*.ipynb; }
 types()     { mypy; }
 unit()      { scripts/unit.sh .venv/bin/python "$reports/unit.xml"; }
-sources()   { pytest -q -m "not book" tests/book --junitxml="$reports/sources.xml"; }
+sources()   { pytest -q -n auto --dist worksteal -m "not book" tests/book --junitxml="$reports/sources.xml"; }
 # The run of the book: what nbval passes here is what the pages show.
 notebooks() { python scripts/run_notebooks.py book --report "$reports/notebooks.xml"; }
 book()      { make --no-print-directory book; }

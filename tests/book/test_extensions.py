@@ -75,9 +75,10 @@ def build(book: Path) -> str:
     return (book / "out" / "html" / "results.html").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("book")
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    folder = tmp_path / "book"
+    folder.mkdir()
     (folder / "conf.py").write_text(
         f"import sys\nsys.path.append({str(EXTENSIONS)!r})\n"
         "extensions = ['myst_nb', 'fresh_outputs', 'progress_bars', 'results']\n"

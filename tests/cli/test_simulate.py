@@ -175,7 +175,8 @@ class TestExistingFiles:
         assert (tmp_path / "thesis.txt").read_text() == "years"
 
     @pytest.mark.parametrize(
-        "text", ["{", "[]", "7", '{"pairs": []}', '{"aimicro": "1", "task": [], "pairs": 3}',
+        "text", ["{", "[]", "7", "[" * 100_000, '{"pairs": []}',
+                 '{"aimicro": "1", "task": [], "pairs": 3}',
                  '{"aimicro": "1", "task": "denoise", "pairs": [{"files": [3]}]}']
     )  # fmt: skip
     def test_overwrite_refuses_a_record_that_is_not_ours(self, text: str, tmp_path: Path) -> None:
@@ -194,6 +195,13 @@ class TestExistingFiles:
         (folder / "simulation.json").write_text(json.dumps(record))
         self.refuses_and_keeps(folder)
         assert mine.read_bytes() == b"mine"
+
+    def test_a_folder_that_cannot_be_created(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "file").write_text("mine")
+        self.refuses_and_keeps(tmp_path / "file" / "set")
+        assert "-o: Expected a folder that can be created, got " in capsys.readouterr().err
 
     def test_a_picture_of_the_same_name_is_kept(self, tmp_path: Path) -> None:
         (tmp_path / "preview.png").write_bytes(b"mine")

@@ -342,6 +342,11 @@ class TestSettings:
         assert caught.value.code == 0
         assert json.loads(capsys.readouterr().out) == config_schema()
 
+    def test_schema_may_be_cut_by_its_reader(self) -> None:
+        command = f"{sys.executable} -m aimicro train --schema | true"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+        assert done.stderr == ""
+
 
 def complaint(capsys: pytest.CaptureFixture[str]) -> str:
     """The one line on stderr."""

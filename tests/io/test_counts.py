@@ -34,8 +34,14 @@ def test_a_plane_with_a_stale_count_and_trailing_bytes_is_refused(
 
 
 @pytest.mark.parametrize("dialect", [SHAPED % 3, IMAGEJ % (3, 3)])
-def test_more_pages_than_described_are_refused(tmp_path: Path, dialect: str) -> None:
+@pytest.mark.parametrize("side_by_side", [False, True])
+def test_more_pages_than_described_are_refused(
+    tmp_path: Path, dialect: str, side_by_side: bool
+) -> None:
     path = pages(tmp_path / "more.tif", 7, dialect)
+    if side_by_side:
+        stack = np.stack([PLANE] * 7)
+        tifffile.imwrite(path, stack, description=dialect, metadata=None, photometric="minisblack")
     for read in (read_tiff, read_header):
         with pytest.raises(TiffError, match="Expected an intact TIFF"):
             read(path)

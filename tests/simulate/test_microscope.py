@@ -254,6 +254,41 @@ class TestPSF:
         with pytest.raises(ValueError, match=r"\(z, y, x\) for a volume, got \(0.08, 0.08\)"):
             Microscope("confocal", voxel_size_um=(0.08, 0.08)).psf((3, 5, 5))
 
+    @pytest.mark.parametrize("modality", MODALITIES)
+    @pytest.mark.parametrize("shape", [(32, 48, 50), (7, 48, 50), (48, 50)])
+    def test_that_of_an_image_blurs_as_the_image_was(self, modality, shape):
+        microscope = small(modality)
+        specimen = np.random.default_rng(0).random(shape).astype(np.float32)
+        psf = microscope.psf(image_shape=shape)
+        np.testing.assert_allclose(
+            optics.blur(specimen, psf), microscope.expected(specimen), rtol=1e-5, atol=1e-6
+        )
+        np.testing.assert_array_equal(psf, microscope.image(specimen, photons=1, rng=0).psf)
+
+    def test_that_of_a_deep_image_has_planes_which_the_default_lacks(self):
+        microscope = Microscope("widefield", voxel_size_um=(0.3, 0.1, 0.1))
+        alone, of_image = microscope.psf(), microscope.psf(image_shape=(32, 128, 128))
+        assert len(alone) == 21 < len(of_image) == 31
+        assert of_image[5:-5].sum() == pytest.approx(21 / 31, abs=0.02)
+
+    def test_that_of_an_image_at_depth(self):
+        microscope = Microscope("confocal", sample_index=1.33)
+        specimen = np.ones((9, 41, 41), np.float32)
+        psf = microscope.psf(image_shape=specimen.shape, depth_um=5)
+        seen = microscope.expected(specimen, depth_um=5)
+        centre = 5 + 4 * microscope.spacing_um[0]  # of the specimen, where its PSF is taken
+        of_image = microscope.psf(image_shape=specimen.shape, depth_um=centre)
+        assert np.abs(seen - optics.blur(specimen, of_image)).max() < 1e-5
+        assert np.abs(psf - of_image).max() > 0.01 * psf.max()
+
+    def test_a_shape_is_that_of_the_psf_or_of_an_image(self):
+        with pytest.raises(ValueError, match=r"shape or image_shape, got both, \(3, 5, 5\) and"):
+            Microscope("confocal").psf((3, 5, 5), image_shape=(8, 8, 8))
+        with pytest.raises(ValueError, match=r"shape .* of at least one voxel each, got \(5,\)"):
+            Microscope("confocal").psf(image_shape=(5,))
+        with pytest.raises(ValueError, match=r"\(z, y, x\) for a volume, got \(0.08, 0.08\)"):
+            Microscope("confocal", voxel_size_um=(0.08, 0.08)).psf(image_shape=(8, 16, 16))
+
 
 class TestImage:
     SHAPE = (12, 40, 44)

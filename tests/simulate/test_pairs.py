@@ -100,6 +100,8 @@ def test_structures_differ():
         ("denoise", {"shape": (64, 99_999, 99_999)}, "within 6 GB of memory"),
         ("track", {"voxel_size_um": (1, 1, 1)}, "2 voxel sizes for track .* got"),
         ("denoise", {"shape": (0, 64, 64)}, "shape"),
+        ("denoise", {"shape": 64}, r"a shape \(Z, Y, X\) or \(Y, X\) .* got \(64,\)"),
+        ("denoise", {"voxel_size_um": 0.1}, r"3 voxel sizes for denoise .* got \(0.1,\)"),
     ],
 )  # fmt: skip
 def test_impossible_wishes_are_refused(task, options, message):

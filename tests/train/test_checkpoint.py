@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 import random
 import struct
@@ -165,6 +166,14 @@ def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
     path.write_bytes(pickle.dumps({"weights": [1, 2, 3]}))
     with pytest.raises(CheckpointError, match=r"weights\.pt: expected a checkpoint of aimicro"):
         load_model(path)
+
+
+def test_a_path_that_is_no_utf_8(file: Path, tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path / "m") + b"\xff"))
+    folder.mkdir()
+    odd = folder / file.name
+    odd.write_bytes(file.read_bytes())
+    assert load_model(odd).config == load_model(file).config
 
 
 def test_missing_file(tmp_path: Path) -> None:

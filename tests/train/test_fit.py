@@ -31,6 +31,8 @@ from aimicro.train import (
     load_model,
     preparation,
     save_model,
+    structure,
+    supervised,
 )
 
 RNG = np.random.default_rng(0)
@@ -429,7 +431,11 @@ def test_interrupted_after_validation_is_called_again_with_the_same(tmp_path: Pa
 
 @pytest.mark.parametrize(
     "other",
-    [{"schedule": "constant"}, {"metrics": METRICS}, {"validation": patches(seed=5)}],
+    [
+        {"schedule": "constant"},
+        {"metrics": METRICS},
+        {"validation": patches(seed=5)},
+    ],
     ids=["schedule", "metrics", "validation"],
 )
 def test_resume_with_other_settings_is_refused(tmp_path: Path, other: dict[str, object]) -> None:
@@ -439,6 +445,28 @@ def test_resume_with_other_settings_is_refused(tmp_path: Path, other: dict[str, 
     told = "the validation images" if name == "validation" else f"a training with {name}"
     with pytest.raises(CheckpointError, match=f"expected {told}"):
         fit(network(), patches(), steps=2, checkpoint=Checkpoint(file, resume=True), **other)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "which", "other"),
+    [
+        ("augment", "patches", {"augment": False}),
+        ("keep", "patches", {"keep": structure(0.2, 0.1)}),
+        ("keep", "patches", {"keep": None}),
+        ("target", "patches", {"target": lambda labels: labels[np.newaxis], "scaling": Scaling()}),
+        ("validation_patches", "validation", {"augment": False}),
+        ("validation_patches", "validation", {"batch_size": 2}),
+    ],
+)
+def test_resume_with_other_patches_of_the_same_images_is_refused(
+    tmp_path: Path, name: str, which: str, other: dict[str, object]
+) -> None:
+    file, settings = tmp_path / "checkpoint.safetensors", {"keep": structure(0.1, 0.1)}
+    same = {"patches": patches(**settings), "validation": patches(seed=5, **settings)}
+    fit(network(), steps=2, checkpoint=Checkpoint(file), **same)  # type: ignore[arg-type]
+    others = {**same, which: patches(**{**settings, "seed": same[which].seed, **other})}
+    with pytest.raises(CheckpointError, match=f"expected a training with {name} = .*, got"):
+        fit(network(), steps=2, checkpoint=Checkpoint(file, resume=True), **others)  # type: ignore[arg-type]
 
 
 def thin(thickness: int) -> ArrayPatches:
@@ -585,6 +613,20 @@ def test_nan_in_validation_is_reported(first: int) -> None:
         )
 
 
+@pytest.mark.parametrize("objective", ["bce", "dice", supervised(LOSSES["bce"])])
+def test_probabilities_are_learned_from_masks_only(objective: object) -> None:
+    """A mask in float32 is scaled like an image, and then is none."""
+    model, masks = Watched(), [(image > 0.5).astype(np.float32) for image in CLEAN]
+    scaled = ArrayPatches(list(NOISY), masks, patch_size=(16, 16))
+    with pytest.raises(ValueError, match=r"from 0 to 1 for the objective .*, got ones from -1\."):
+        fit(model, scaled, steps=1, objective=objective)  # type: ignore[arg-type]
+    assert model.calls == 0
+    left = ArrayPatches(
+        list(NOISY), masks, patch_size=(16, 16), scaling=Scaling(scaled.scaling.input, None)
+    )
+    fit(network(), left, steps=1, objective=objective, validation=left)  # type: ignore[arg-type]
+
+
 # ---- going on
 
 
@@ -701,10 +743,18 @@ def test_restoring_network_that_learns_masks_next_does_not_scale_them() -> None:
 
 
 def test_metrics_may_be_plain_numbers() -> None:
-    metrics = {"worst": lambda x, t: float((x - t).abs().max())}
-    history = fit(network(), patches(), steps=2, metrics=metrics, validation=patches(seed=1))
-    assert history.metrics["worst"][0] > 0
-    assert fit(network(), patches(), steps=2, metrics=metrics).metrics["worst"][0] > 0
+    metrics = {
+        "worst": lambda x, t: float((x - t).abs().max()),
+        "count": lambda x, t: len(t),
+        "counted": lambda x, t: (x > t).sum(),
+        "any": lambda x, t: bool((x > t).any()),
+    }
+    for validation in (patches(seed=1), None):
+        history = fit(network(), patches(), steps=2, metrics=metrics, validation=validation)
+        assert history.metrics["worst"][0] > 0
+        assert history.metrics["count"] == [4]
+        assert history.metrics["counted"][0] > 1
+        assert history.metrics["any"] == [1]
 
 
 def test_deterministic_algorithms_are_for_the_training_alone() -> None:

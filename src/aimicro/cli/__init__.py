@@ -48,7 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Used in chapter 6, *Image formation*.
     """
     _mend_streams()
-    options = parser().parse_args(arguments)
+    try:
+        options = parser().parse_args(arguments)
+    except BrokenPipeError:  # whoever read what an option printed has seen enough: | head
+        return 0
     name = f"aimicro {options.command}"
     try:
         with _warnings_in_one_line(name):

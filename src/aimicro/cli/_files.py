@@ -6,6 +6,17 @@ from pathlib import Path
 from aimicro.io import read_parts
 
 
+def make_folder(folder: Path) -> None:
+    """Create the folder that -o names, with its parents, or say why that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"-o: Expected a folder that can be created, got {folder}: "
+            f"{error.strerror or error}. Choose another -o."
+        ) from error
+
+
 def is_tiff(path: Path) -> bool:
     """Whether a name ends in .tif or .tiff, in capitals or not."""
     return path.suffix.lower() in (".tif", ".tiff")

@@ -9,6 +9,7 @@ import torch
 
 import aimicro
 from aimicro.cli._config_faults import parsed
+from aimicro.cli._files import make_folder
 from aimicro.cli._training_log import TABLE, TrainingLog, n_rows
 from aimicro.cli.config import (
     COMPLETE,
@@ -61,7 +62,7 @@ def train(config_file: Path, folder: Path, *, resume: bool) -> str:
     complete = _complete(config, pairs, held_out)
     if earlier:
         _check_same(complete, earlier, folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     try:
         return _train(complete, folder, pairs, held_out)
     except OSError as error:

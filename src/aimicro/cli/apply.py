@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from aimicro.cli._files import is_tiff, paired, tiffs
+from aimicro.cli._files import is_tiff, make_folder, paired, tiffs
 from aimicro.io import replacing
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> None:
 
     application = Application(options)
     if options.input.is_dir():
-        _make(options.output)
+        make_folder(options.output)
     _apply_to_all(jobs, application, table, overwrite=options.overwrite)
 
 
@@ -210,16 +210,6 @@ def _check_outputs(jobs: Sequence[Job], table: Path | None, options: argparse.Na
             f"-o: Expected no results yet, got {existing[0]}{others}. Choose another -o, or add "
             "--overwrite to replace them, or --skip-existing to leave out the images that have one."
         )
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(
-            f"-o: Expected a folder that can be created, got {folder}: "
-            f"{error.strerror or error}. Choose another -o."
-        ) from error
 
 
 # ---- scores

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 import aimicro
 from aimicro import checks
+from aimicro.cli._files import make_folder
 from aimicro.io import replacing, write_tiff
 from aimicro.simulate.pairs import TASKS, Pair, simulate_pair
 from aimicro.track import write_lineage
@@ -150,7 +151,7 @@ def _make_room(folder: Path, *, overwrite: bool) -> None:
                 f"--overwrite to replace the pairs of an earlier run (nothing else is removed)."
             )
     for place in images:
-        place.mkdir(parents=True, exist_ok=True)
+        make_folder(place)
 
 
 def _written_earlier(folder: Path) -> list[Path]:
@@ -161,7 +162,7 @@ def _written_earlier(folder: Path) -> list[Path]:
         task = earlier["task"]
         names = [name for pair in earlier["pairs"] for name in pair["files"]]
         ours = "aimicro" in earlier and task in TASKS and all(map(_name_of(task).fullmatch, names))
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         ours = False
     home = folder.resolve()
     # A link may lead out of the folder.

@@ -45,5 +45,5 @@ class _PrintSchema(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from aimicro.cli.config import config_schema
 
-        print(json.dumps(config_schema(), indent=2))
+        print(json.dumps(config_schema(), indent=2), flush=True)
         parser.exit()

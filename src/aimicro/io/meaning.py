@@ -151,6 +151,8 @@ def _check_counts(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> No
     """Refuse a description that tells of other planes than the file holds."""
     if (tif.is_ome or tif.is_imagej or tif.is_shaped) and series.kind in ("generic", "uniform"):
         raise damaged("its pages are not those that its description tells of")
+    if series.kind == "imagej" and len(tif.pages) > len(series):  # tifffile leaves out the others
+        raise damaged(f"it describes {len(series)} pages, and holds {len(tif.pages)}")
     declared, held = math.prod(series.shape), len(series) * series.keyframe.size
     if series.is_truncated and series.dataoffset is not None:
         # A file above 4 GB may describe its first plane only; the others follow to its very end.

@@ -1,28 +1,47 @@
 """Classical restoration: what a network has to beat."""
 
 from aimicro.restore.anscombe import anscombe, inverse_anscombe
+from aimicro.restore.bm3d import bm3d
+from aimicro.restore.bm4d import bm4d
+from aimicro.restore.classical import DECONVOLVERS, Classical, Ranking, best_classical
 from aimicro.restore.deconvolve import DECONVOLUTIONS, best_deconvolved, deconvolve_all
 from aimicro.restore.denoise import best_tuned, denoise, tune_all
-from aimicro.restore.inverse import wiener
+from aimicro.restore.fista import REGULARISERS, fista
+from aimicro.restore.inverse import inverse_filter, wiener
 from aimicro.restore.lucy import richardson_lucy
 from aimicro.restore.methods import METHODS, Method
+from aimicro.restore.task import Recorded, RestorationTask
+from aimicro.restore.tikhonov import tikhonov, tikhonov_miller
 from aimicro.restore.tuning import Tuned, Tunings
 from aimicro.simulate import Noise
 
 __all__ = [
     "DECONVOLUTIONS",
+    "DECONVOLVERS",
     "METHODS",
+    "REGULARISERS",
+    "Classical",
     "Method",
     "Noise",
+    "Ranking",
+    "Recorded",
+    "RestorationTask",
     "Tuned",
     "Tunings",
     "anscombe",
+    "best_classical",
     "best_deconvolved",
     "best_tuned",
+    "bm3d",
+    "bm4d",
     "deconvolve_all",
     "denoise",
+    "fista",
     "inverse_anscombe",
+    "inverse_filter",
     "richardson_lucy",
+    "tikhonov",
+    "tikhonov_miller",
     "tune_all",
     "wiener",
 ]

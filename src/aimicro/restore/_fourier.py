@@ -1,6 +1,6 @@
-"""Real Fourier transforms as deconvolution needs them: on a window that leaves room for the PSF."""
+"""Real Fourier transforms as deconvolution needs them: what leaves on one side never comes in."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,45 +10,125 @@ from aimicro.restore.anscombe import Image
 
 Spectrum = npt.NDArray[np.complex64]
 
-_NEARLY_ALL = 0.95  # of the light; widefield's tails have no end, and padding for them is slow
+SEEN = 0.01  # fraction of its light that must reach the image before a place is estimated
 
 
-def reach(psf: Image) -> list[int]:
-    """Distance from the centre, along each axis, within which nearly all light falls."""
-    reach = []
-    for axis, side in enumerate(psf.shape):
-        light = psf.sum(axis=tuple(set(range(psf.ndim)) - {axis}), dtype=float)
-        beside = light[side // 2 + 1 :] + light[: side // 2][::-1]
-        within = light[side // 2] + np.cumsum(np.append(0, beside))
-        reach.append(int(np.argmax(within > _NEARLY_ALL)))
-    return reach
+class Blur:
+    """The way from a specimen that goes on beyond the image to the image, and back.
+
+    All of the PSF is used, and nothing wraps around.
+
+    Parameters
+    ----------
+    psf : ndarray of float32
+        With a sum of 1 and sides of odd length.
+    shape : sequence of int
+        Of the image.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the specimen: on all sides so much larger than the image that no place farther out
+        could send 1 % of its light into it.
+    field : tuple of slice
+        Where the image lies in the specimen.
+    """
+
+    def __init__(self, psf: Image, shape: Sequence[int]) -> None:
+        reach = [_reach(psf, axis) for axis in range(psf.ndim)]
+        self.shape = tuple(n + 2 * r for n, r in zip(shape, reach, strict=True))
+        self.field = tuple(slice(r, r + n) for n, r in zip(shape, reach, strict=True))
+        self._image = tuple(shape)
+        # A voxel of the image and one of the specimen are no farther apart than `far`.
+        far = [min(p // 2, n + r - 1) for p, n, r in zip(psf.shape, shape, reach, strict=True)]
+        middle = tuple(
+            slice(p // 2 - d, p // 2 + d + 1) for p, d in zip(psf.shape, far, strict=True)
+        )
+        self._room = room_for(n + r + d for n, r, d in zip(shape, reach, far, strict=True))
+        # The specimen begins `reach` before the image, but both begin at the first voxel here.
+        self._otf = otf(psf[middle], self._room, reach)
+        self._mirrored = self._otf.conj()
+
+    def seen(self, specimen: Image) -> Image:
+        """The image of a specimen."""
+        spread = spectrum(specimen, self._room)
+        spread *= self._otf
+        return values(spread, self._room, self._image)
+
+    def back(self, image: Image) -> Image:
+        """The transpose of `seen`: an image, spread over the specimen with the mirrored PSF."""
+        spread = spectrum(image, self._room)
+        spread *= self._mirrored
+        return values(spread, self._room, self.shape)
 
 
-def room(data: Image, reach: Sequence[int]) -> list[int]:
-    """Shape that reaches so far beyond the image on both sides, rounded up for fast transforms."""
-    sides = zip(data.shape, reach, strict=True)
-    return [fft.next_fast_len(n + 2 * r, real=True) for n, r in sides]
+class Mirrored:
+    """The spectrum of an image that is mirrored at its borders as far as the PSF extends.
+
+    Parameters
+    ----------
+    psf : ndarray of float32
+        With sides of odd length.
+    image : ndarray of float32
+        As many axes.
+
+    Attributes
+    ----------
+    room : list of int
+        Shape of the mirrored image.
+    """
+
+    def __init__(self, psf: Image, image: Image) -> None:
+        margins = [side // 2 for side in psf.shape]
+        self.room = room_for(n + 2 * m for n, m in zip(image.shape, margins, strict=True))
+        sides = zip(margins, self.room, image.shape, strict=True)
+        wide = np.pad(image, [(m, total - m - n) for m, total, n in sides], mode="symmetric")
+        self._spectrum, self._otf = spectrum(wide, self.room), otf(psf, self.room)
+        self._field = tuple(slice(m, m + n) for m, n in zip(margins, image.shape, strict=True))
+
+    def filtered(self, response: Callable[[Spectrum], Spectrum]) -> Image:
+        """The image, its spectrum multiplied by what the transfer function is answered with."""
+        answer = response(self._otf) * self._spectrum
+        return values(answer, self.room, self.room)[self._field].copy()
 
 
-def otf(psf: Image, shape: Sequence[int]) -> Spectrum:
-    """Spectrum of the PSF with its centre at the first voxel; what finds no room wraps around."""
-    window = np.zeros(shape, np.float32)
-    places = ((np.arange(p) - p // 2) % n for p, n in zip(psf.shape, shape, strict=True))
-    np.add.at(window, np.ix_(*places), psf)
-    return spectrum(window, shape)
+def _reach(psf: Image, axis: int) -> int:
+    """How far beyond the image, along one axis, a place could send 1 % of its light into it."""
+    light = psf.sum(axis=tuple(set(range(psf.ndim)) - {axis}), dtype=float)
+    middle = light.size // 2
+    sent = (np.cumsum(side)[::-1] for side in (light[:middle], light[:middle:-1]))
+    return max(int(np.count_nonzero(fraction > SEEN)) for fraction in sent)
 
 
-def spectrum(values: Image, shape: Sequence[int]) -> Spectrum:
-    """``rfftn(values, shape)`` without the rows that are only padding: twice as fast."""
-    spectrum = fft.rfft(values, shape[-1], workers=-1)
+def room_for(sides: Iterable[int]) -> list[int]:
+    """Sides of at least this length whose transforms are fast."""
+    return [fft.next_fast_len(side, real=True) for side in sides]
+
+
+def otf(psf: Image, room: Sequence[int], before: Sequence[int] = (0, 0, 0)) -> Spectrum:
+    """Spectrum of the PSF, its centre at the first voxel of a period, or so far before it."""
+    window = np.zeros(room, np.float32)
+    sides = zip(psf.shape, before[: psf.ndim], room, strict=True)
+    window[np.ix_(*((np.arange(p) - p // 2 - b) % n for p, b, n in sides))] = psf
+    return spectrum(window, room)
+
+
+def spectrum(values: Image, room: Sequence[int]) -> Spectrum:
+    """``rfftn(values, room)`` without the rows that are only padding: twice as fast."""
+    spectrum = fft.rfft(values, room[-1], workers=-1)
     for axis in reversed(range(values.ndim - 1)):
-        spectrum = fft.fft(spectrum, shape[axis], axis=axis, overwrite_x=True, workers=-1)
+        spectrum = fft.fft(spectrum, room[axis], axis=axis, overwrite_x=True, workers=-1)
     return np.asarray(spectrum)
 
 
-def values(spectrum: Spectrum, shape: Sequence[int], sides: Sequence[int]) -> Image:
-    """``irfftn(spectrum, shape)``, computed only where it lies within these sides."""
+def values(spectrum: Spectrum, room: Sequence[int], sides: Sequence[int]) -> Image:
+    """``irfftn(spectrum, room)``, computed only where it lies within these sides."""
     for axis, side in enumerate(sides[:-1]):
         rows = fft.ifft(spectrum, axis=axis, overwrite_x=True, workers=-1)
         spectrum = rows[(slice(None),) * axis + (slice(side),)]
-    return np.asarray(fft.irfft(spectrum, shape[-1], workers=-1)[..., : sides[-1]])
+    return np.asarray(fft.irfft(spectrum, room[-1], workers=-1)[..., : sides[-1]])
+
+
+def power(H: Spectrum) -> Image:
+    """How much of the power of each frequency passes."""
+    return np.asarray(H.real**2 + H.imag**2, np.float32)

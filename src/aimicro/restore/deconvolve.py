@@ -1,4 +1,4 @@
-"""Classical deconvolution: undo the blur of a microscope whose point spread function is known.
+"""Classical deconvolution, tuned: undo the blur of a microscope whose PSF is known.
 
 `wiener` divides the blur out of the spectrum, once. `richardson_lucy` asks again and again which
 specimen would have given these counts. Both need the PSF, and one number that says when to stop
@@ -16,9 +16,9 @@ from aimicro import checks
 from aimicro.metrics import mean_psnr
 from aimicro.restore.denoise import best_tuned
 from aimicro.restore.inverse import filter_of
-from aimicro.restore.kernel import checked
 from aimicro.restore.lucy import estimates_of
 from aimicro.restore.tuning import Search, Tuned, Tunings, in_parallel
+from aimicro.simulate import Noise
 
 DECONVOLUTIONS = ("richardson_lucy", "wiener", "gaussian")
 _NOISE_TO_SIGNAL = (1e-6, 10.0)  # from next to an inverse filter to next to a blur
@@ -34,6 +34,9 @@ def best_deconvolved(
     data_range: float,
     affine: bool = True,
     background: float = 0.0,
+    noise: Noise | None = None,
+    total_variation: float = 0.0,
+    voxel_size_um: float | Sequence[float] = 1.0,
     accelerated: bool = False,
     most_iterations: int = 100,
 ) -> Tuned:
@@ -60,9 +63,15 @@ def best_deconvolved(
         Whether each image is brought to the brightness of its truth before it is scored, with
         `aimicro.metrics.affine_fit`. The images that are returned are as the method made them.
     background : float
-        As for `richardson_lucy`; the other methods do not need it.
+        As for `richardson_lucy`; `wiener` needs this and the noise, a Gaussian nothing.
+    noise : Noise, optional
+        As for `richardson_lucy`.
+    total_variation : float
+        As for `richardson_lucy`.
+    voxel_size_um : float or sequence of float
+        As for `richardson_lucy`.
     accelerated : bool
-        As for `richardson_lucy`; the other methods do not need it.
+        As for `richardson_lucy`.
     most_iterations : int
         Where `richardson_lucy` ends at the latest. It ends earlier where the score has fallen
         0.3 dB below its peak.
@@ -87,18 +96,26 @@ def best_deconvolved(
         return best_tuned(image, truth, method, data_range=data_range, affine=affine)
     images, truths = checks.same_number(images=image, truths=truth)
     psfs = _for_each(psf, len(images))
-    pairs = [checked(*pair) for pair in zip(images, psfs, strict=True)]
+    pairs = list(zip(images, psfs, strict=True))
     score = partial(mean_psnr, truths, data_range=data_range, affine=affine)
     many = isinstance(image, list | tuple)
     if method == "wiener":
-        filters = [filter_of(*pair) for pair in pairs]
+        filters = [filter_of(*pair, noise=noise, background=background) for pair in pairs]
         search = Search(lambda ratio: tuple(each(ratio) for each in filters), score)
         grid = [float(ratio) for ratio in np.geomspace(*_NOISE_TO_SIGNAL, 8)]
         search.along(grid)
         search.around(grid)
         return search.result(method, bounds=(grid[0], grid[-1]), many=many)
     most = checks.whole("most_iterations", most_iterations, low=1, hint="Start with 100.")
-    runs = [estimates_of(*pair, background, accelerated) for pair in pairs]
+    run = partial(
+        estimates_of,
+        noise=noise,
+        background=background,
+        total_variation=total_variation,
+        voxel_size_um=voxel_size_um,
+        accelerated=accelerated,
+    )
+    runs = [run(*pair) for pair in pairs]
     # One run that goes on, not one for each number: the grid counts along with it.
     search = Search(lambda _: tuple(next(run) for run in runs), score)
     search.along(map(float, range(1, most + 1)), _PAST_PEAK_DB)
@@ -114,6 +131,9 @@ def deconvolve_all(
     data_range: float,
     affine: bool = True,
     background: float = 0.0,
+    noise: Noise | None = None,
+    total_variation: float = 0.0,
+    voxel_size_um: float | Sequence[float] = 1.0,
     accelerated: bool = False,
     most_iterations: int = 100,
     workers: int = 2,
@@ -135,6 +155,12 @@ def deconvolve_all(
     affine : bool
         As for `best_deconvolved`.
     background : float
+        As for `best_deconvolved`.
+    noise : Noise, optional
+        As for `richardson_lucy`.
+    total_variation : float
+        As for `richardson_lucy`.
+    voxel_size_um : float or sequence of float
         As for `richardson_lucy`.
     accelerated : bool
         As for `richardson_lucy`.
@@ -169,6 +195,9 @@ def deconvolve_all(
             data_range=data_range,
             affine=affine,
             background=background,
+            noise=noise,
+            total_variation=total_variation,
+            voxel_size_um=voxel_size_um,
             accelerated=accelerated,
             most_iterations=most_iterations,
         )

@@ -1,10 +1,14 @@
-"""Checks of a point spread function, so that a deconvolved image is where it was."""
+"""Checks of image, point spread function and camera, the same for every deconvolution."""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 
 from aimicro import checks
 from aimicro.restore.anscombe import Image
+from aimicro.simulate import Noise
 
 
 def checked(image: npt.ArrayLike, psf: npt.ArrayLike) -> tuple[Image, Image]:
@@ -19,3 +23,51 @@ def checked(image: npt.ArrayLike, psf: npt.ArrayLike) -> tuple[Image, Image]:
             "Compute it in an odd window, so that its centre is a voxel."
         )
     return data.astype(np.float32), (kernel / kernel.sum()).astype(np.float32)
+
+
+def camera_of(noise: Noise | None) -> Noise:
+    """The camera, or one whose counts are light; an error for anything else."""
+    if noise is None:
+        return Noise()
+    if not isinstance(noise, Noise):
+        raise TypeError(
+            f"Expected noise as aimicro.simulate.Noise, got {type(noise).__name__}. "
+            "Give Noise(gain=..., offset=..., read_noise=...), or camera.noise of a simulated one."
+        )
+    return noise
+
+
+def background_of(background: float) -> float:
+    """The background, or an error unless it can be light."""
+    hint = "Give light per voxel in the unit of the image, or leave it out."
+    return checks.number("background", background, low=0, hint=hint)
+
+
+def light_of(data: Image, noise: Noise | None, background: float) -> tuple[Image, float]:
+    """Data and background with photon noise only, the read noise counted as further photons."""
+    camera, light = camera_of(noise), background_of(background)
+    # Its variance r² is that of r²/g counts of light, each photon being g counts.
+    further = camera.read_noise**2 / camera.gain
+    data = data - np.float32(camera.offset)
+    if further == 0 and data.min() < 0:
+        raise ValueError(
+            f"Expected an image from {camera.offset:g} up, got values down to "
+            f"{data.min() + camera.offset:g}. Give the noise of the camera with its offset and its "
+            "read noise, which explains counts below the offset; do not clip them."
+        )
+    return data + np.float32(further), light + further
+
+
+def excess_of(data: Image, noise: Noise | None, background: float) -> Image:
+    """Data as light of the specimen alone, with the noise about it."""
+    return data - np.float32(camera_of(noise).offset) - np.float32(background_of(background))
+
+
+def last_of(
+    estimates: Iterator[Image], iterations: int, each: Callable[[int, Image], None] | None
+) -> Image:
+    """The estimate after so many iterations; `each` gets all of them on the way."""
+    for number, estimate in enumerate(islice(estimates, iterations), start=1):
+        if each is not None:
+            each(number, estimate)
+    return estimate

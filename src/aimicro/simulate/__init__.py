@@ -6,7 +6,7 @@ from aimicro.simulate.microscope import Acquisition, Microscope, Recording
 from aimicro.simulate.movies import Division, Event, Movie, Track, bleaching, dividing_cells
 from aimicro.simulate.noise import Noise
 from aimicro.simulate.optics import airy_psf, blur, otf, psf, strehl_ratio
-from aimicro.simulate.pairs import Pair, simulate_pair
+from aimicro.simulate.pairs import Pair, random_wavefront, simulate_pair
 from aimicro.simulate.pupil import Pupil
 from aimicro.simulate.specimens import (
     Randomise,
@@ -53,6 +53,7 @@ __all__ = [
     "otf",
     "phase_map",
     "psf",
+    "random_wavefront",
     "simulate_pair",
     "strehl_ratio",
     "tissue",

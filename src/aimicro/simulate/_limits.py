@@ -55,7 +55,8 @@ def wavelength(name: str, value_um: float) -> float:
 
 def voxels(shape: Sequence[int]) -> tuple[int, ...]:
     """Return the shape of a 2D or 3D image as whole numbers."""
-    sides = tuple(checks.whole("each side of the shape", side, low=0) for side in shape)
+    given = np.asarray(shape, dtype=object).ravel()  # a single number is no shape, but no crash
+    sides = tuple(checks.whole("each side of the shape", side, low=0) for side in given)
     if len(sides) not in (2, 3) or min(sides) < 1:
         raise ValueError(
             f"Expected a shape (Z, Y, X) or (Y, X) of at least one voxel each, got {sides}. "

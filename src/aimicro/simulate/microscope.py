@@ -300,7 +300,13 @@ class Microscope:
             fields["camera"] = Camera(**fields["camera"])
         return cls(**fields)
 
-    def psf(self, shape: Sequence[int] | None = None, *, depth_um: float = 0.0) -> Volume:
+    def psf(
+        self,
+        shape: Sequence[int] | None = None,
+        *,
+        image_shape: Sequence[int] | None = None,
+        depth_um: float = 0.0,
+    ) -> Volume:
         """Compute the point spread function.
 
         Parameters
@@ -308,8 +314,13 @@ class Microscope:
         shape : sequence of int, optional
             ``(Z, Y, X)``, or ``(Y, X)`` for the plane in focus. By default an odd shape that
             follows from the optics and the voxel size, as in Notes.
+        image_shape : sequence of int, optional
+            ``(Z, Y, X)`` or ``(Y, X)`` of an image, instead of `shape`: the PSF that
+            :meth:`image` and :meth:`expected` blur a specimen of this shape with. With widefield
+            it has more planes than by default if the image has; deconvolution needs all of them.
         depth_um : float, default 0
-            Depth below the coverslip in µm. It matters if `sample_index` is given.
+            Depth below the coverslip in µm, of the middle plane for an image. It matters if
+            `sample_index` is given.
 
         Returns
         -------
@@ -319,7 +330,7 @@ class Microscope:
         Raises
         ------
         ValueError
-            If the shape has not two or three axes, or one of them is empty.
+            If a shape has not two or three axes, or one of them is empty, or if both are given.
 
         Warns
         -----
@@ -334,8 +345,22 @@ class Microscope:
         97 % of a confocal PSF and 91 % of a STED PSF with a saturation of 20, and shares out the
         rest. With widefield there is no end: each plane has the same light, and the window 99.5 %
         of that in its planes. In 2D it holds 98 % or more.
+
+        Used in chapter 6, *Image formation*, and appendix A, *Deconvolution*.
+
+        Examples
+        --------
+        >>> Microscope("widefield").psf(image_shape=(32, 128, 128)).shape
+        (31, 127, 127)
         """
-        shape = self._window(None) if shape is None else _limits.voxels(shape)
+        if shape is not None and image_shape is not None:
+            raise ValueError(
+                f"Expected shape or image_shape, got both, {shape} and {image_shape}. "
+                "Give the shape of the PSF, or that of the image that it shall blur."
+            )
+        if shape is None:
+            shape = self._window(None if image_shape is None else _limits.voxels(image_shape))
+        shape = _limits.voxels(shape)
         self._voxel(len(shape))
         planes, rows, columns = (1, *shape)[-3:]
         psf = self._spot((planes, rows, columns), depth_um).reshape(shape)

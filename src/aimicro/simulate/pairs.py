@@ -97,15 +97,41 @@ def _deaberrate(settings: Settings, rng: np.random.Generator) -> Pair:
     perfect = Microscope(
         "light-sheet", na=1.1, refractive_index=1.33, voxel_size_um=settings.voxel_size_um
     )
-    direction = rng.normal(size=len(_ABERRATIONS))
-    strengths = rng.uniform(*_ABERRATION_RMS_RAD) * direction / np.linalg.norm(direction)
-    aberrations: Mapping[int | str, float] = dict(
-        zip(_ABERRATIONS, strengths.tolist(), strict=True)
-    )
+    aberrations = random_wavefront(rng)
     specimen = _specimen(settings, rng)
     photons = _photons_per_unit(perfect, specimen, settings)
     recording = replace(perfect, aberrations=aberrations).image(specimen, photons=photons, rng=rng)
     return _pair(recording, photons * perfect.expected(specimen))
+
+
+def random_wavefront(rng: np.random.Generator | int) -> dict[int | str, float]:
+    """Draw a wavefront as the task "deaberrate" does: astigmatism, coma, spherical aberration.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator or int
+        Source of randomness, or its seed.
+
+    Returns
+    -------
+    dict
+        Strength of each mode in radians RMS, by its name, for `Microscope`: a random direction,
+        0.5 to 1 radian long.
+
+    Notes
+    -----
+    Used in appendix A, *Aberration correction*.
+
+    Examples
+    --------
+    >>> strengths = list(random_wavefront(rng=0).values())
+    >>> len(strengths), bool(0.5 <= np.linalg.norm(strengths) <= 1)
+    (5, True)
+    """
+    rng = np.random.default_rng(rng)
+    direction = rng.normal(size=len(_ABERRATIONS))
+    strengths = rng.uniform(*_ABERRATION_RMS_RAD) * direction / np.linalg.norm(direction)
+    return dict(zip(_ABERRATIONS, strengths.tolist(), strict=True))
 
 
 def _enhance(settings: Settings, rng: np.random.Generator) -> Pair:
@@ -235,7 +261,8 @@ def simulate_pair(
     ndim = 2 if task == "track" else len(sides)
     if task == "track" and len(sides) != 3:
         raise ValueError(f"Expected a shape (T, Y, X) for track, got {sides}. Add the frames.")
-    voxel = defaults.voxel_size_um[-ndim:] if voxel_size_um is None else tuple(voxel_size_um)
+    given = defaults.voxel_size_um[-ndim:] if voxel_size_um is None else voxel_size_um
+    voxel = tuple(np.asarray(given, dtype=object).ravel())
     if len(voxel) != ndim:
         raise ValueError(
             f"Expected {ndim} voxel sizes for {task} of shape {sides}, got {voxel}. "

@@ -26,6 +26,7 @@ from aimicro.train.preparation import (
     Schedule,
     check_counts,
     check_network,
+    check_targets,
     earlier_training,
     fixed_batches,
     in_bfloat16,
@@ -172,6 +173,7 @@ def fit(
     fixed = fixed_batches(validation, patches.scaling, validation_batches)
     samples = [patches.batch(0), *fixed[:1]]
     check_network(network, samples)
+    check_targets(name, samples)
     bfloat16 = in_bfloat16(precision, network, samples, place, earlier)
     processes = Processes.joined(place)
     settings = recorded(

@@ -82,7 +82,8 @@ class Means:
         """Measure a batch."""
         self.losses.append(loss.detach())
         for name, metric in self.metrics.items():
-            self.values[name].append(torch.as_tensor(metric(prediction, target)).detach())
+            value = torch.as_tensor(metric(prediction, target), dtype=torch.float32)  # or a count
+            self.values[name].append(value.detach())
 
     def over(self, processes: Processes) -> Result:
         """Of all batches of all processes since the last time."""

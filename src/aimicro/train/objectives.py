@@ -15,6 +15,9 @@ from aimicro.train.losses import LOSSES, Loss, mse
 
 Objective = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
+# Objectives, by either name, whose targets are probabilities.
+OF_MASKS = ("bce", "dice", "binary_cross_entropy", "soft_dice")
+
 
 def supervised(loss: Loss) -> Objective:
     """Compare what the network makes of the input with the target.

@@ -113,6 +113,17 @@ class Patches(ABC):
         other._scale(scaling)
         return other
 
+    def settings(self) -> dict[str, Any]:
+        """All that decides which patches are cut from the images, as a file of weights holds it."""
+        return {
+            "seed": self.seed,
+            "batch_size": self.batch_size,
+            "patch_size": list(self.patch_size),
+            "augment": self.augment,
+            "target": _called(self.target),
+            "keep": _called(self.keep),
+        }
+
     def digest(self) -> str:
         """A number for all pixels, whatever the files are called; it tells other images apart."""
         found = [self._digest(key) for pair in self._pairs for key in pair if key is not None]
@@ -279,6 +290,10 @@ class Patches(ABC):
     def _with_channels(self, pixels: Pixels) -> Array:
         patch = np.asarray(pixels, np.float32)
         return patch if patch.ndim > len(self.patch_size) else patch[np.newaxis]
+
+
+def _called(function: Callable[..., Any] | None) -> str | None:
+    return None if function is None else getattr(function, "__name__", type(function).__name__)
 
 
 def _check_pixels(name: str, image: Pixels, kind: str) -> None:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -15,6 +16,7 @@ from aimicro.checks import number, one_of, whole
 from aimicro.models import check_input
 from aimicro.train.devices import Precision, native_bfloat16, too_thin_for_bfloat16
 from aimicro.train.history import finite
+from aimicro.train.objectives import OF_MASKS
 from aimicro.train.patches import Array, Patches
 from aimicro.train.resuming import Checkpoint, Earlier
 from aimicro.train.scaling import Scaling
@@ -96,6 +98,17 @@ def check_network(network: nn.Module, batches: Sequence[Batch]) -> None:
         )
 
 
+def check_targets(objective: str, batches: Sequence[Batch]) -> None:
+    """Refuse targets that are no probabilities where the network is to learn those."""
+    low = min(float(np.min(target)) for _, target in batches)
+    high = max(float(np.max(target)) for _, target in batches)
+    if objective in OF_MASKS and (low < 0 or high > 1):
+        raise ValueError(
+            f"Expected targets from 0 to 1 for the objective {objective}, got ones from {low:g} to "
+            f"{high:g}. Give masks of true and false, or a scaling with output=None."
+        )
+
+
 def in_bfloat16(
     precision: Precision,
     network: nn.Module,
@@ -133,11 +146,10 @@ def in_bfloat16(
 def recorded(patches: Patches, validation: Patches | None, **others: Any) -> dict[str, Any]:
     """What must be the same when a training is resumed."""
     return {
-        "seed": patches.seed,
-        "batch_size": patches.batch_size,
-        "patch_size": list(patches.patch_size),
+        **patches.settings(),
         "scaling": patches.scaling.to_dict(),
         "images": patches.digest(),
         "validation": validation.digest() if validation else None,
+        "validation_patches": validation.settings() if validation else None,
         **others,
     }

@@ -42,6 +42,7 @@ def structure(intensity: float = 0.25, area: float = 0.5) -> Keep:
         """Whether enough pixels of the patch are bright."""
         return intensity <= 0 or bool(np.count_nonzero(patch > intensity) >= area * patch.size)
 
+    keep.__name__ = f"structure({intensity:g}, {area:g})"  # as a checkpoint records it
     return keep
 
 

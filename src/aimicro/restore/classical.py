@@ -1,0 +1,355 @@
+"""Everything classical that applies to a restoration task, each method at its best.
+
+A network is judged by the best of these. So the list is the same for all, and nobody hands in a
+shorter one; a method that is missing belongs here.
+"""
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice, repeat
+
+import numpy as np
+
+from aimicro.restore.anscombe import Image
+from aimicro.restore.denoise import denoise, tune_all
+from aimicro.restore.fista import fista_estimates
+from aimicro.restore.inverse import inverse_filter, wiener
+from aimicro.restore.lucy import estimates_of
+from aimicro.restore.methods import METHODS
+from aimicro.restore.task import RestorationTask
+from aimicro.restore.tikhonov import tikhonov, tikhonov_miller_estimates
+from aimicro.restore.tuning import Search
+
+# Iterations at which an estimate is scored: all of the first, then each a fifth later.
+_LOOKS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 33, 40, 48, 58, 70, 84, 100, 120, 145, 175,
+          210, 250, 300)  # fmt: skip
+_ITERATIONS = "iterations"
+_PAST_PEAK_DB = 0.2
+_RECORDED_SECONDS = 15.0  # of processor time; what takes longer is read from the record
+_SAME_DB = 0.3  # images drawn on another machine may differ by a photon here and there
+
+Estimates = Callable[[Image, Image, RestorationTask, float], Iterator[Image]]
+
+
+@dataclass(frozen=True)
+class Deconvolver:
+    """A deconvolution as `best_classical` tunes it.
+
+    Attributes
+    ----------
+    estimates : callable
+        Takes an image, a PSF, the task and a weight; yields the estimate after each iteration.
+    weight : str
+        Name of the weight; empty where there is none.
+    bounds : tuple of float
+        Between which weights is searched.
+    iterative : bool
+        Whether the iterations are counted and tuned; a filter gives one estimate.
+
+    Notes
+    -----
+    Used in chapter 6, *Deconvolution*, and appendix A.
+    """
+
+    estimates: Estimates
+    weight: str = ""
+    bounds: tuple[float, float] = (1.0, 1.0)
+    iterative: bool = True
+
+
+def _lucy(image: Image, psf: Image, task: RestorationTask, weight: float) -> Iterator[Image]:
+    """Richardson-Lucy, told of the camera; the weight is that of total variation."""
+    return estimates_of(
+        image,
+        psf,
+        noise=task.noise,
+        background=task.background,
+        total_variation=weight,
+        voxel_size_um=task.voxel_size_um,
+        accelerated=True,
+    )
+
+
+def _miller(image: Image, psf: Image, task: RestorationTask, weight: float) -> Iterator[Image]:
+    """Tikhonov-Miller."""
+    return tikhonov_miller_estimates(
+        image,
+        psf,
+        smoothness=weight,
+        noise=task.noise,
+        background=task.background,
+        voxel_size_um=task.voxel_size_um,
+    )
+
+
+def _fista(regulariser: str) -> Estimates:
+    """FISTA; the weight counts in photons, whatever the gain of the camera."""
+
+    def estimates(
+        image: Image, psf: Image, task: RestorationTask, weight: float
+    ) -> Iterator[Image]:
+        return fista_estimates(
+            image,
+            psf,
+            regulariser=regulariser,
+            weight=weight * task.noise.gain,
+            noise=task.noise,
+            background=task.background,
+            voxel_size_um=task.voxel_size_um,
+        )
+
+    return estimates
+
+
+def _filter(function: Callable[..., Image], weight_name: str) -> Estimates:
+    """A filter that divides the blur out once."""
+
+    def estimates(
+        image: Image, psf: Image, task: RestorationTask, weight: float
+    ) -> Iterator[Image]:
+        known = {"noise": task.noise, "background": task.background}
+        return repeat(function(image, psf, **{weight_name: weight}, **known))
+
+    return estimates
+
+
+DECONVOLVERS: Mapping[str, Deconvolver] = {
+    "Richardson-Lucy": Deconvolver(lambda image, psf, task, _: _lucy(image, psf, task, 0.0)),
+    "Richardson-Lucy with total variation": Deconvolver(_lucy, "total variation", (5e-4, 0.1)),
+    "Tikhonov-Miller": Deconvolver(_miller, "smoothness", (1e-5, 1.0)),
+    "FISTA, total variation": Deconvolver(_fista("tv"), "weight", (1e-3, 3.0)),
+    "FISTA, few bright voxels": Deconvolver(_fista("l1"), "weight", (1e-3, 3.0)),
+    "Wiener": Deconvolver(
+        _filter(wiener, "noise_to_signal"), "noise to signal", (1e-6, 10.0), iterative=False
+    ),
+    "Tikhonov": Deconvolver(
+        _filter(tikhonov, "smoothness"), "smoothness", (1e-6, 10.0), iterative=False
+    ),
+    "inverse filter": Deconvolver(
+        _filter(inverse_filter, "cut_off"), "cut-off", (1e-3, 1.0), iterative=False
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Classical:
+    """A classical method at its best on a task.
+
+    Attributes
+    ----------
+    name : str
+        What it is called, with what it was told: "BM3D, Anscombe".
+    parameters : mapping from str to float
+        The best parameters.
+    psnr : float
+        Decibels, the mean over the images.
+    seconds : float
+        Time of one run on all images with these parameters.
+    images : tuple of ndarray of float32
+        The results, as like the truths as the method makes them; empty where the score was read
+        from the record of the task.
+
+    Notes
+    -----
+    Used in chapter 6, *Denoising*, and appendix A.
+    """
+
+    name: str
+    parameters: Mapping[str, float]
+    psnr: float
+    seconds: float
+    images: tuple[Image, ...] = field(repr=False)
+
+
+class Ranking(dict[str, Classical]):
+    """All classical methods that apply to a task, by name, the best first.
+
+    Notes
+    -----
+    Used in chapter 6, *Denoising*, and appendix A.
+    """
+
+    @property
+    def best(self) -> Classical:
+        """The one with the highest score of those that ran."""
+        return next(method for method in self.values() if method.images)
+
+    def scores(self) -> dict[str, float]:
+        """Decibels of each, as rows for `aimicro.show.scoreboard`."""
+        return {name: method.psnr for name, method in self.items()}
+
+
+def best_classical(task: RestorationTask, *, workers: int = 2) -> Ranking:
+    """All classical methods that apply to a task, each tuned on the truth.
+
+    This is more than fair to them: at the microscope there is no truth to tune on. What beats the
+    best of them does not owe that to a weak opponent.
+
+    - Every denoiser of `METHODS`, on the images as they are and between `anscombe` and
+      `inverse_anscombe`. Where images and truths differ by more than noise, only the Gaussian:
+      no denoiser sharpens.
+    - Every deconvolution of `DECONVOLVERS` with every PSF that the task names. Where the truth is
+      an image, the estimate of the specimen is imaged again, as `RestorationTask.goal` tells.
+
+    Parameters
+    ----------
+    task : RestorationTask
+        Images, truths, and what is known. If it has a record of an earlier search, nothing is
+        tuned: methods run with the parameters of the record, the best first, as far as some
+        15 s of processor time go, and the scores of the others are read from the record.
+    workers : int
+        How many denoisers are tuned at the same time.
+
+    Returns
+    -------
+    Ranking
+        A dictionary of all methods, the best first: its `best`, and its `scores` as rows for
+        `aimicro.show.scoreboard`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for the methods.
+
+    Warns
+    -----
+    UserWarning
+        If the best method of the record does not reach its recorded score: the images are others.
+
+    Notes
+    -----
+    Used in chapter 6, *Denoising*, and appendix A.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from aimicro.simulate import Noise
+    >>> truth = np.full((32, 32), 50.0)
+    >>> noisy = np.random.default_rng(1).poisson(truth)
+    >>> task = RestorationTask(
+    ...     name="even light", images=[noisy], truths=[truth], noise=Noise(), data_range=50
+    ... )
+    >>> ranking = best_classical(task)
+    >>> ranking.best.psnr > task.measured + 10
+    True
+    """
+    ranking = _from_record(task) if task.record else _tuned(task, workers)
+    return Ranking(sorted(ranking.items(), key=lambda item: -item[1].psnr))
+
+
+def _tuned(task: RestorationTask, workers: int) -> dict[str, Classical]:
+    """Each method after a search of its best parameters."""
+    names = {name: name.replace("_", " ") for name in METHODS}
+    ways = {"": None, ", Anscombe": task.noise}
+    tunings = tune_all(
+        list(task.images),
+        list(task.truths),
+        METHODS if task.only_noise else ("gaussian",),
+        data_range=task.data_range,
+        noises=ways,
+        affine=task.affine,
+        workers=workers,
+    )
+    found = {
+        f"{names[method]}{way}": _run(
+            task, f"{names[method]}{way}", {METHODS[method].strength: tuned.strength}
+        )
+        for (method, way), tuned in tunings.items()
+    }
+    for name in _deconvolutions(task):
+        found[name] = _run(task, name, _best_parameters(task, name))
+    return found
+
+
+def _from_record(task: RestorationTask) -> dict[str, Classical]:
+    """Each method with recorded parameters, or only its score where time does not suffice."""
+    found: dict[str, Classical] = {}
+    left = _RECORDED_SECONDS
+    for name, known in sorted(task.record.items(), key=lambda item: -item[1].psnr):
+        left -= known.seconds
+        if left >= 0 or not found:
+            found[name] = _run(task, name, known.parameters)
+        else:
+            found[name] = Classical(name, known.parameters, known.psnr, known.seconds, ())
+    best = next(iter(found.values()))
+    if abs(best.psnr - task.record[best.name].psnr) > _SAME_DB:
+        warnings.warn(
+            f"Expected {task.record[best.name].psnr:.2f} dB for {best.name} as recorded, got "
+            f"{best.psnr:.2f}: these are other images. Leave the record out to tune anew.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return found
+
+
+def _run(task: RestorationTask, name: str, parameters: Mapping[str, float]) -> Classical:
+    """One method with given parameters on all images."""
+    start = time.perf_counter()
+    restored = _restorer(task, name)(parameters)
+    seconds = time.perf_counter() - start
+    return Classical(name, dict(parameters), task.score(restored), seconds, restored)
+
+
+def _restorer(
+    task: RestorationTask, name: str
+) -> Callable[[Mapping[str, float]], tuple[Image, ...]]:
+    """What restores all images of a task with the method of this name, given its parameters."""
+    deconvolutions = _deconvolutions(task)
+    if name in deconvolutions:
+        method, psf = deconvolutions[name]
+
+        def deconvolved(parameters: Mapping[str, float]) -> tuple[Image, ...]:
+            """The last of so many estimates, imaged again."""
+            weight, count = parameters.get(method.weight, 0.0), parameters.get(_ITERATIONS, 1)
+            runs = (method.estimates(image, psf, task, weight) for image in task.images)
+            return tuple(task.imaged(next(islice(run, int(count) - 1, None))) for run in runs)
+
+        return deconvolved
+    title, _, way = name.partition(", ")
+    method_name = title.replace(" ", "_")
+    strength = METHODS[method_name].strength
+    noise = task.noise if way else None
+    return lambda parameters: tuple(
+        denoise(image, method_name, parameters[strength], noise=noise) for image in task.images
+    )
+
+
+def _deconvolutions(task: RestorationTask) -> dict[str, tuple[Deconvolver, Image]]:
+    """Each deconvolution with each PSF, by name; the PSF is named where there is a choice."""
+    return {
+        f"{name}, {told}" if len(task.psfs) > 1 else name: (method, psf)
+        for name, method in DECONVOLVERS.items()
+        for told, psf in task.psfs.items()
+    }
+
+
+def _best_parameters(task: RestorationTask, name: str) -> dict[str, float]:
+    """The weight and the number of iterations that come closest to the truth."""
+    method, psf = _deconvolutions(task)[name]
+    best_counts: dict[float, int] = {}
+
+    def restored(weight: float) -> tuple[Image, ...]:
+        """The best of the estimates with one weight, looked at as they come."""
+        runs = [method.estimates(image, psf, task, weight) for image in task.images]
+        best: tuple[float, tuple[Image, ...]] = (-np.inf, ())
+        last = 0
+        for count in _LOOKS if method.iterative else _LOOKS[:1]:
+            images = tuple(task.imaged(next(islice(r, count - last - 1, None))) for r in runs)
+            last, score = count, task.score(images)
+            if score > best[0]:
+                best, best_counts[weight] = (score, images), count
+            if score < best[0] - _PAST_PEAK_DB:
+                break
+        return best[1]
+
+    search = Search(restored, task.score)
+    if method.weight:
+        grid = [float(weight) for weight in np.geomspace(*method.bounds, 7)]
+        search.along(grid)
+        search.around(grid)
+    else:
+        search.at(0.0)
+    found = {method.weight: search.strength} if method.weight else {}
+    return found | ({_ITERATIONS: best_counts[search.strength]} if method.iterative else {})
