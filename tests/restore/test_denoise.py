@@ -13,7 +13,7 @@ from aimicro.restore import METHODS, Noise, best_tuned, denoise, tune_all
 from aimicro.simulate import Camera
 
 PIXEL_METHODS = ["gaussian", "median", "bilateral"]
-NOISE_METHODS = ["wavelet", "total_variation", "nonlocal_means"]
+NOISE_METHODS = ["wavelet", "total_variation", "nonlocal_means", "block_matching"]
 CAMERA = Noise(gain=2.0, offset=100.0, read_noise=3.0)  # read noise of 1.5 electrons
 GOOD = np.arange(256.0).reshape(16, 16)
 
@@ -41,7 +41,7 @@ def in_counts(photons, noise=CAMERA):
     return noise.offset + noise.gain * photons
 
 
-# --- the six methods -----------------------------------------------------------------------
+# --- the seven methods ----------------------------------------------------------------------
 
 
 def test_every_method_says_what_its_strength_is():

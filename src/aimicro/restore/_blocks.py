@@ -70,7 +70,9 @@ def filter_groups(noisy: Image, guide: Image, blocks: Blocks, group: int, filter
         starts = tuple(
             slice(at[0], at[-1] + 2 * r + 1) for at, r in zip(references, reach, strict=True)
         )
-        tile = tuple(slice(s.start, s.stop + n - 1) for s, n in zip(starts, blocks.size, strict=True))
+        tile = tuple(
+            slice(s.start, s.stop + n - 1) for s, n in zip(starts, blocks.size, strict=True)
+        )
         rows, guides = blocks.cut(noisy_wide[tile]), blocks.cut(guide_wide[tile])
         windows = _windows([at - at[0] for at in references], reach)
         alike = _most_alike(guides, inside[starts], windows, group)

@@ -1,4 +1,4 @@
-"""Classical denoising, six ways, each with one strength, and the search for the best strength.
+"""Classical denoising, seven ways, each with one strength, and the search for the best strength.
 
 Every method gets to see the same thing: an image whose noise has a standard deviation of 1.
 `denoise` brings the image there and back, so a strength in units of the noise means the same for
@@ -42,6 +42,7 @@ def denoise(
     wavelet           assumed noise       noise sd shrinks wavelet coefficients (BayesShrink)
     total_variation   weight              noise sd flattens the image, keeps edges (Chambolle)
     nonlocal_means    assumed noise       noise sd mean over places that look alike
+    block_matching    assumed noise       noise sd filters blocks that look alike (`bm3d`, `bm4d`)
     ================= =================== ======== ==============================================
 
     Parameters

@@ -1,4 +1,4 @@
-"""Six classical denoisers, each with one strength that can be tuned.
+"""Seven classical denoisers, each with one strength that can be tuned.
 
 Each takes a float32 image whose noise has a standard deviation of 1. `aimicro.restore.denoise`
 brings an image there and back.
@@ -18,6 +18,8 @@ from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, denoise_
 
 from aimicro import checks
 from aimicro.restore.anscombe import Image
+from aimicro.restore.bm3d import bm3d
+from aimicro.restore.bm4d import bm4d
 
 
 def _gaussian(image: Image, sigma: float) -> Image:
@@ -98,6 +100,11 @@ def _nonlocal_means(image: Image, sigma: float) -> Image:
     return np.asarray(restored).reshape(image.shape)  # it drops axes of one pixel
 
 
+def _block_matching(image: Image, sigma: float) -> Image:
+    """Filter blocks that look alike together."""
+    return bm3d(image, sigma=sigma) if image.ndim == 2 else bm4d(image, sigma=sigma)
+
+
 @dataclass(frozen=True)
 class Method:
     """A denoiser with one strength.
@@ -141,6 +148,8 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "nonlocal_means": Method(
             _nonlocal_means, "assumed noise", "noise sd", (0.3, 20.0), threads=True
         ),
+        # It has threads of its own.
+        "block_matching": Method(_block_matching, "assumed noise", "noise sd", (0.3, 5.0)),
     }
 )
 
