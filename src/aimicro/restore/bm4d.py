@@ -7,15 +7,15 @@ from aimicro.restore._blocks import Blocks
 from aimicro.restore.anscombe import Image
 from aimicro.restore.bm3d import FLAT, in_two_stages
 
-_CUBES = Blocks(size=(4, 4, 4), reach=(5, 5, 5))  # as published
+_CUBES = Blocks(size=(4, 4, 4), reach=(6, 6, 6))  # published: 5, which is up to 0.3 dB worse
 
 
 def bm4d(volume: npt.ArrayLike, *, sigma: float) -> Image:
     """Remove white Gaussian noise from a volume by block matching and 4D filtering.
 
-    What `bm3d` does with squares, done with cubes of 4 x 4 x 4 voxels: the 15 most similar cubes
-    within 5 voxels are found, and the 4D stack of 16 is thresholded, and filtered once more with
-    the result as pilot.
+    What `bm3d` does with squares, done with cubes of 4 x 4 x 4 voxels: the most similar ones within
+    6 voxels are stacked in 4D, 32 at a time. Cosine transforms take the place of the wavelets,
+    which on 4 voxels are no more than Haar's.
 
     Parameters
     ----------
@@ -58,13 +58,15 @@ def bm4d(volume: npt.ArrayLike, *, sigma: float) -> Image:
     Examples
     --------
     >>> import numpy as np
-    >>> ball = (np.indices((16, 24, 24)).T - (8, 12, 12) < 6).all(axis=-1).T * 10.0
-    >>> noisy = ball + np.random.default_rng(1).normal(0, 2, ball.shape)
-    >>> [round(float(np.std(volume - ball)), 1) for volume in (noisy, bm4d(noisy, sigma=2))]
-    [2.0, 0.4]
+    >>> box = np.zeros((16, 24, 24))
+    >>> box[4:12, 8:20, 6:18] = 10
+    >>> noisy = box + np.random.default_rng(1).normal(0, 2, box.shape)
+    >>> [round(float(np.std(volume - box)), 1) for volume in (noisy, bm4d(noisy, sigma=2))]
+    [2.0, 0.2]
     """
     values = checks.intensities("volume", volume, ndim=3, hint="Denoise an image with bm3d.")
     planes = len(values)
     if planes < _CUBES.size[0]:
-        return in_two_stages(values, sigma, Blocks((1, *FLAT.size), (planes - 1, *FLAT.reach)))
-    return in_two_stages(values, sigma, _CUBES)
+        flat = Blocks((1, *FLAT.size), (planes - 1, *FLAT.reach))
+        return in_two_stages(values, sigma, flat)
+    return in_two_stages(values, sigma, _CUBES, basis="dct", groups=(32, 32))

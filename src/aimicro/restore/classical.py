@@ -26,8 +26,7 @@ from aimicro.restore.tuning import Parameter, Search
 from aimicro.simulate import Noise
 
 # Iterations at which an estimate is scored: all of the first, then each a fifth later.
-_LOOKS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 33, 40, 48, 58, 70, 84, 100, 120, 145, 175,
-          210, 250, 300)  # fmt: skip
+_LOOKS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 33, 40, 48, 58, 70, 84, 100)
 _ITERATIONS = "iterations"
 _PAST_PEAK_DB = 0.2
 _RECORDED_SECONDS = 15.0  # of processor time; what takes longer is read from the record

@@ -49,6 +49,7 @@ def denoise(
     total_variation   weight              noise sd flattens the image, keeps edges (Chambolle)
     nonlocal_means    assumed noise,      noise sd mean over places that look alike, within a
                       tolerance           of it    tolerance in units of the assumed noise
+    block_matching    assumed noise       noise sd filters blocks that look alike (`bm3d`, `bm4d`)
     ================= =================== ======== ==============================================
 
     Parameters

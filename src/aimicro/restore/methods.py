@@ -172,8 +172,9 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             ),
             threads=True,
         ),
+        # It has threads of its own.
         "block_matching": Method(
-            _block_matching, (Parameter("assumed noise", "noise sd", (0.3, 5.0)),), threads=True
+            _block_matching, (Parameter("assumed noise", "noise sd", (0.3, 5.0)),)
         ),
     }
 )
