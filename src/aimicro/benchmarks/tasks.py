@@ -42,10 +42,10 @@ def denoise() -> RestorationTask:
     per_electron = 1 / camera.quantum_efficiency
     images, truths = [], []
     for k in range(4):
-        sharp = filaments((192, 192), pixel_size_um=pixel_um, n=8, rng=40000 + k)
+        sharp = filaments((192, 192), pixel_size_um=pixel_um, n=8, rng=60000 + k)
         field = blur(sharp, psf)[32:-32, 32:-32]
         truths.append(12 * field / field.max() + 1)
-        images.append(camera.photons(camera.expose(truths[-1], rng=41000 + k)))
+        images.append(camera.photons(camera.expose(truths[-1], rng=61000 + k)))
     return RestorationTask(
         name="filaments at 12 photons",
         images=images,
