@@ -28,7 +28,7 @@ from aimicro.simulate import Noise
 # Iterations at which an estimate is scored: all of the first, then each a fifth later.
 _LOOKS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 33, 40, 48, 58, 70, 84, 100)
 _ITERATIONS = "iterations"
-_PAST_PEAK_DB = 0.2
+_GAIN_DB = 0.02  # between looks; with less, an estimate has come about as close as it will
 _RECORDED_SECONDS = 15.0  # of processor time; what takes longer is read from the record
 _SAME_DB = 0.3  # images drawn on another machine may differ by a photon here and there
 
@@ -368,9 +368,10 @@ def _best_parameters(task: RestorationTask, name: str) -> dict[str, float]:
         for count in _LOOKS if method.iterative else _LOOKS[:1]:
             images = tuple(task.imaged(next(islice(r, count - last - 1, None))) for r in runs)
             last, score = count, task.score(images)
-            if score > best[0]:
+            gain = score - best[0]
+            if gain > 0:
                 best, best_counts[weight] = (score, images), count
-            if score < best[0] - _PAST_PEAK_DB:
+            if gain < _GAIN_DB:
                 break
         return best[1]
 
