@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from aimicro import checks, show
 from aimicro.benchmarks.tasks import restoration_task
-from aimicro.restore import best_classical
+from aimicro.restore import Ranking, RestorationTask, best_classical
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,8 +94,7 @@ def benchmark(
             f"Expected a function of an image, got {type(function).__name__}. "
             "Pass the function itself: benchmark(task, my_function)."
         )
-    test = restoration_task(task)
-    classical = best_classical(test)
+    test, classical = _opponents(task)
     scores = {"as measured": test.measured} | classical.scores()
     if name in scores:
         raise ValueError(f"Expected a name of its own, got {name!r}. Choose another name.")
@@ -124,6 +124,13 @@ def benchmark(
         caption="The first test image, and what the best classical method and yours make of it.",
     )
     return Benchmark(scores[name], restored, scores, table, picture)
+
+
+@cache
+def _opponents(name: str) -> tuple[RestorationTask, Ranking]:
+    """A test set and what classical methods make of it: the same for every try."""
+    task = restoration_task(name)
+    return task, best_classical(task)
 
 
 def _checked(image: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:

@@ -159,6 +159,10 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 Parameter("spatial sigma", "px", (0.3, 5.0)),
                 Parameter("range", "noise sd", (0.5, 50.0), ratio=4),
             ),
+            in_volumes=(  # beyond 3 px the window has thousands of voxels, each a pass
+                Parameter("spatial sigma", "px", (0.3, 3.0)),
+                Parameter("range", "noise sd", (0.5, 50.0), ratio=4),
+            ),
         ),
         "wavelet": Method(_wavelet, (Parameter("assumed noise", "noise sd", (0.1, 20.0)),)),
         "total_variation": Method(

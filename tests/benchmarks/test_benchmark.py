@@ -1,0 +1,80 @@
+import json
+from importlib import resources
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+import aimicro
+from aimicro.benchmarks import TASKS, benchmark, restoration_task
+from aimicro.restore import DECONVOLVERS, METHODS
+from aimicro.restore.classical import SELF_TUNED
+
+
+def smooth(image):
+    return gaussian_filter(image, 1.4)
+
+
+@pytest.fixture(scope="module")
+def result():
+    return benchmark("denoise", smooth, name="my filter")
+
+
+def test_a_function_is_scored_beside_all_methods_of_the_book(result):
+    task = restoration_task("denoise")
+    assert result.psnr == pytest.approx(task.score([smooth(image) for image in task.images]))
+    assert {"as measured", "my filter", *task.record} == result.scores.keys()
+    assert list(result.scores.values()) == sorted(result.scores.values(), reverse=True)
+    # The tuned Gaussian is at least as good, and none is worse than what the camera gave.
+    assert task.measured < result.psnr <= result.scores["gaussian"] + 0.01
+
+
+def test_a_notebook_shows_a_table_and_a_picture(result):
+    shown = result._repr_mimebundle_()
+    assert "<table>" in shown["text/html"]
+    assert "my filter" in shown["text/html"]
+    assert "The first test image as measured, after block matching" in shown["text/html"]
+    place = list(result.scores).index("my filter") + 1
+    assert shown["text/plain"] == f"{result.psnr:.2f} dB, place {place} of {len(result.scores)}"
+
+
+def test_the_function_cannot_spoil_the_test_images():
+    def spoils(image):
+        image[...] = 0
+        return image
+
+    before = restoration_task("denoise").images[0]
+    result = aimicro.benchmark("denoise", spoils)
+    assert result.psnr == min(result.scores.values())
+    np.testing.assert_array_equal(restoration_task("denoise").images[0], before)
+
+
+def test_what_cannot_be_scored():
+    with pytest.raises(TypeError, match="Expected a function of an image, got str"):
+        benchmark("denoise", "median")
+    with pytest.raises(ValueError, match=r"Expected task .*denoise"):
+        benchmark("denoize", smooth)
+    with pytest.raises(ValueError, match="Expected a name of its own, got 'PURE-LET'"):
+        benchmark("denoise", smooth, name="PURE-LET")
+    with pytest.raises(ValueError, match=r"return shape \(128, 128\), got \(126, 128\)"):
+        benchmark("denoise", lambda image: image[1:-1])
+    with pytest.raises(ValueError, match="what the function returns"):
+        benchmark("denoise", lambda image: image * np.nan)
+
+
+RECORDS = resources.files("aimicro.benchmarks") / "records"
+
+
+def test_every_test_set_has_a_record_and_there_is_no_other():
+    assert {f"{name}.json" for name in TASKS} == {file.name for file in RECORDS.iterdir()}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_record_has_every_method_that_applies(name):
+    methods = json.loads((RECORDS / f"{name}.json").read_text(encoding="utf-8"))["methods"]
+    titles = {method.replace(" ", "_") for method in methods}
+    assert {"gaussian", "gaussian,_Anscombe"} <= titles
+    assert all(any(method.startswith(title) for method in methods) for title in DECONVOLVERS)
+    if name.startswith("denoise"):
+        assert set(METHODS) <= titles
+        assert set(SELF_TUNED) <= set(methods)
