@@ -164,11 +164,13 @@ def _microscope(pair: Pair) -> Microscope:
 
 def _task(name: str, title: str, pairs: Sequence[Pair], **known: Any) -> RestorationTask:
     """A task whose truths are scaled as ``aimicro apply -g`` scales them."""
+    camera = _microscope(pairs[0]).camera
     return RestorationTask(
         name=title,
         images=[pair.raw for pair in pairs],
         truths=[_to_unit(pair.truth) for pair in pairs],
-        noise=_microscope(pairs[0]).camera.noise,
+        noise=camera.noise,
+        background=camera.gain_counts_per_e * camera.dark_charge_e,
         data_range=1,
         affine=True,
         voxel_size_um=pairs[0].voxel_size_um,
