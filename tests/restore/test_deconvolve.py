@@ -12,7 +12,6 @@ from aimicro.restore import (
     DECONVOLUTIONS,
     best_deconvolved,
     best_tuned,
-    deconvolve_all,
     denoise,
     inverse_filter,
     richardson_lucy,
@@ -521,17 +520,6 @@ def test_deconvolution_beats_denoising_on_a_widefield_volume():
     }
     assert best["richardson_lucy"] > best["wiener"] > best["gaussian"]
     assert best["richardson_lucy"] > best["gaussian"] + 2
-
-
-def test_all_methods_at_once_are_each_alone():
-    tunings = deconvolve_all(NOISY, SCENE, PSF, data_range=100, most_iterations=20)
-    assert tuple(tunings) == DECONVOLUTIONS
-    for method, tuned in tunings.items():
-        alone = best_deconvolved(NOISY, SCENE, PSF, method, data_range=100, most_iterations=20)
-        assert tuned.tried == alone.tried
-        np.testing.assert_array_equal(tuned.image, alone.image)
-    assert tunings.scores()["richardson lucy"] == tunings["richardson_lucy"].psnr
-    assert tunings.best.psnr == max(tunings.scores().values())
 
 
 # --- bad input -----------------------------------------------------------------------------

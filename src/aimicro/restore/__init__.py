@@ -4,7 +4,7 @@ from aimicro.restore.anscombe import anscombe, inverse_anscombe
 from aimicro.restore.bm3d import bm3d
 from aimicro.restore.bm4d import bm4d
 from aimicro.restore.classical import DECONVOLVERS, Classical, Ranking, best_classical
-from aimicro.restore.deconvolve import DECONVOLUTIONS, best_deconvolved, deconvolve_all
+from aimicro.restore.deconvolve import DECONVOLUTIONS, best_deconvolved
 from aimicro.restore.denoise import best_tuned, denoise, tune_all
 from aimicro.restore.fista import REGULARISERS, fista
 from aimicro.restore.inverse import inverse_filter, wiener
@@ -37,7 +37,6 @@ __all__ = [
     "best_tuned",
     "bm3d",
     "bm4d",
-    "deconvolve_all",
     "denoise",
     "fista",
     "inverse_anscombe",

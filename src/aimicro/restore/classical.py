@@ -29,7 +29,7 @@ from aimicro.simulate import Noise
 _LOOKS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 33, 40, 48, 58, 70, 84, 100)
 _ITERATIONS = "iterations"
 _GAIN_DB = 0.02  # between looks; with less, an estimate has come about as close as it will
-_RECORDED_SECONDS = 15.0  # of processor time; what takes longer is read from the record
+_RECORDED_SECONDS = 15.0  # for all methods that run; the scores of the others are read
 _SAME_DB = 0.3  # images drawn on another machine may differ by a photon here and there
 
 Estimates = Callable[[Image, Image, RestorationTask, float], Iterator[Image]]
@@ -226,8 +226,8 @@ def best_classical(task: RestorationTask, *, workers: int = 2) -> Ranking:
     ----------
     task : RestorationTask
         Images, truths, and what is known. If it has a record of an earlier search, nothing is
-        tuned: methods run with the parameters of the record, the best first, as far as some
-        15 s of processor time go, and the scores of the others are read from the record.
+        tuned: methods run with the parameters of the record, the best first, as far as
+        15 s go by its times, and the scores of the others are read from the record.
     workers : int
         How many denoisers are tuned at the same time.
 

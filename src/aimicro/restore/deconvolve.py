@@ -5,7 +5,7 @@ specimen would have given these counts. Both need the PSF, and one number that s
 before the noise is sharpened too; `best_deconvolved` finds that number for a known truth.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from aimicro.metrics import mean_psnr
 from aimicro.restore.denoise import best_tuned
 from aimicro.restore.inverse import filter_of
 from aimicro.restore.lucy import estimates_of
-from aimicro.restore.tuning import Parameter, Search, Tuned, Tunings, in_parallel
+from aimicro.restore.tuning import Parameter, Search, Tuned
 from aimicro.simulate import Noise
 
 DECONVOLUTIONS = ("richardson_lucy", "wiener", "gaussian")
@@ -119,89 +119,6 @@ def best_deconvolved(
     search = Search(lambda _: tuple(next(run) for run in runs), score, iterations)
     search.run(_PAST_PEAK_DB)
     return search.result(method, many=many)
-
-
-def deconvolve_all(
-    images: npt.ArrayLike | Sequence[npt.ArrayLike],
-    truths: npt.ArrayLike | Sequence[npt.ArrayLike],
-    psf: npt.ArrayLike | Sequence[npt.ArrayLike],
-    methods: Iterable[str] = DECONVOLUTIONS,
-    *,
-    data_range: float,
-    affine: bool = True,
-    background: float = 0.0,
-    noise: Noise | None = None,
-    total_variation: float = 0.0,
-    voxel_size_um: float | Sequence[float] = 1.0,
-    accelerated: bool = False,
-    most_iterations: int = 100,
-    workers: int = 2,
-) -> Tunings:
-    """Deconvolve with several methods, each with the strength that comes closest to the truth.
-
-    Parameters
-    ----------
-    images : array_like, (Y, X) or (Z, Y, X), or a list of them
-        Blurred images, as for `best_deconvolved`: a list holds several, an array is one.
-    truths : array_like, or a list of them
-        The truth of each.
-    psf : array_like, or a list of them
-        One for all, or one for each.
-    methods : iterable of str
-        Names out of `DECONVOLUTIONS`, by default all.
-    data_range : float
-        Full scale for `aimicro.metrics.mean_psnr`.
-    affine : bool
-        As for `best_deconvolved`.
-    background : float
-        As for `best_deconvolved`.
-    noise : Noise, optional
-        As for `richardson_lucy`.
-    total_variation : float
-        As for `richardson_lucy`.
-    voxel_size_um : float or sequence of float
-        As for `richardson_lucy`.
-    accelerated : bool
-        As for `richardson_lucy`.
-    most_iterations : int
-        Where `richardson_lucy` ends at the latest.
-    workers : int
-        How many methods are tuned at the same time, each in a thread.
-
-    Returns
-    -------
-    Tunings
-        A dictionary with the best of each, ``tunings[method]``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `best_deconvolved`.
-
-    Notes
-    -----
-    Used in appendix A.
-    """
-    names = [checks.one_of("method", name, DECONVOLUTIONS) for name in methods]
-
-    def job(name: str) -> Callable[[], Tuned]:
-        """One method."""
-        return lambda: best_deconvolved(
-            images,
-            truths,
-            psf,
-            name,
-            data_range=data_range,
-            affine=affine,
-            background=background,
-            noise=noise,
-            total_variation=total_variation,
-            voxel_size_um=voxel_size_um,
-            accelerated=accelerated,
-            most_iterations=most_iterations,
-        )
-
-    return in_parallel({name: job(name) for name in names}, workers)
 
 
 def _for_each(psf: Any, count: int) -> list[Any]:

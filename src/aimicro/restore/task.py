@@ -123,7 +123,7 @@ class Recorded:
     psnr : float
         Decibels reached with them.
     seconds : float
-        Processor time of one run on all images, where the record was made.
+        How long one run on all images took, where the record was made.
 
     Notes
     -----
