@@ -2,8 +2,9 @@
 
 Usage: tune_classical.py [TASK ...]   Takes minutes a task; without names it does all.
 
-In volumes a search over all of them would take hours. There the parameters are those that suit the
-truth of the first test volume best, its middle in the plane; the scores are those of all volumes.
+Where volumes are to be deconvolved, a search over all of them would take hours. There the
+parameters are those that suit the truth of the first test volume best, its middle in the plane; the
+scores are those of all volumes.
 """
 
 import json
@@ -21,9 +22,11 @@ MIDDLE = 64  # voxels along y and x
 
 def ranked(task: RestorationTask) -> Ranking:
     """All methods on all images, with parameters that were searched on all or on the first."""
-    if task.images[0].ndim == 2:
+    if task.only_noise:
         return best_classical(task)
-    found = best_classical(replace(task, images=middle(task.images), truths=middle(task.truths)))
+    psfs = {name: psf[0] if isinstance(psf, list) else psf for name, psf in task.psfs.items()}
+    part = replace(task, images=middle(task.images), truths=middle(task.truths), psfs=psfs)
+    found = best_classical(part)
     record = {name: Recorded(m.parameters, m.psnr, 0.0) for name, m in found.items()}
     with warnings.catch_warnings():  # on other images the scores are others
         warnings.simplefilter("ignore")

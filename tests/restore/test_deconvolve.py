@@ -9,7 +9,6 @@ from skimage import restoration
 
 from aimicro.metrics import affine_fit, psnr
 from aimicro.restore import (
-    DECONVOLUTIONS,
     best_deconvolved,
     best_tuned,
     denoise,
@@ -18,6 +17,7 @@ from aimicro.restore import (
     tikhonov,
     wiener,
 )
+from aimicro.restore.deconvolve import DECONVOLUTIONS
 from aimicro.simulate import Microscope, Noise, blur, filaments
 
 

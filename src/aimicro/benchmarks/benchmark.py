@@ -95,12 +95,11 @@ def benchmark(
             "Pass the function itself: benchmark(task, my_function)."
         )
     test, classical = _opponents(task)
-    scores = {"as measured": test.measured} | classical.scores()
-    if name in scores:
+    measured = {"as measured": test.measured}
+    if name in classical or name in measured:
         raise ValueError(f"Expected a name of its own, got {name!r}. Choose another name.")
     restored = tuple(_checked(function(image.copy()), image.shape) for image in test.images)
-    scores[name] = test.score(restored)
-    scores = dict(sorted(scores.items(), key=lambda item: -item[1]))
+    scores = classical.scores(measured | {name: test.score(restored)})
     best = classical.best
     compared: dict[str, npt.ArrayLike] = {
         "as measured": test.images[0],

@@ -4,20 +4,20 @@ from aimicro.restore.anscombe import anscombe, inverse_anscombe
 from aimicro.restore.bm3d import bm3d
 from aimicro.restore.bm4d import bm4d
 from aimicro.restore.classical import DECONVOLVERS, Classical, Ranking, best_classical
-from aimicro.restore.deconvolve import DECONVOLUTIONS, best_deconvolved
+from aimicro.restore.deconvolve import best_deconvolved
 from aimicro.restore.denoise import best_tuned, denoise, tune_all
 from aimicro.restore.fista import REGULARISERS, fista
 from aimicro.restore.inverse import inverse_filter, wiener
 from aimicro.restore.let import SelfTuned, pure_let, sure_let
-from aimicro.restore.lucy import richardson_lucy
+from aimicro.restore.lucy import log_likelihood, richardson_lucy
 from aimicro.restore.methods import METHODS, Method
 from aimicro.restore.task import Recorded, RestorationTask
 from aimicro.restore.tikhonov import tikhonov, tikhonov_miller
 from aimicro.restore.tuning import Parameter, Tuned, Tunings
+from aimicro.restore.unknown_psf import likely_psf
 from aimicro.simulate import Noise
 
 __all__ = [
-    "DECONVOLUTIONS",
     "DECONVOLVERS",
     "METHODS",
     "REGULARISERS",
@@ -41,6 +41,8 @@ __all__ = [
     "fista",
     "inverse_anscombe",
     "inverse_filter",
+    "likely_psf",
+    "log_likelihood",
     "pure_let",
     "richardson_lucy",
     "sure_let",

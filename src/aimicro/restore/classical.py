@@ -6,7 +6,7 @@ shorter one; a method that is missing belongs here.
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice, repeat
 from types import MappingProxyType
@@ -17,8 +17,9 @@ from aimicro.restore.anscombe import Image, anscombe, inverse_anscombe
 from aimicro.restore.denoise import denoise, tune_all
 from aimicro.restore.fista import fista_estimates
 from aimicro.restore.inverse import inverse_filter, wiener
+from aimicro.restore.kernel import for_each
 from aimicro.restore.let import pure_let, sure_let
-from aimicro.restore.lucy import estimates_of
+from aimicro.restore.lucy import richardson_lucy_estimates
 from aimicro.restore.methods import METHODS
 from aimicro.restore.task import RestorationTask
 from aimicro.restore.tikhonov import tikhonov, tikhonov_miller_estimates
@@ -28,8 +29,15 @@ from aimicro.simulate import Noise
 # Iterations at which an estimate is scored: all of the first, then each a fifth later.
 _LOOKS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 33, 40, 48, 58, 70, 84, 100)
 _ITERATIONS = "iterations"
+_ANSCOMBE = ", Anscombe"
+_TITLES = {
+    "gaussian": "Gaussian",
+    "wavelet": "wavelets",
+    "total_variation": "total variation",
+    "nonlocal_means": "non-local means",
+}
 _GAIN_DB = 0.02  # between looks; with less, an estimate has come about as close as it will
-_RECORDED_SECONDS = 15.0  # for all methods that run; the scores of the others are read
+_RECORDED_SECONDS = 5.0  # for all methods that run; the scores of the others are read
 _SAME_DB = 0.3  # images drawn on another machine may differ by a photon here and there
 
 Estimates = Callable[[Image, Image, RestorationTask, float], Iterator[Image]]
@@ -60,7 +68,7 @@ class Deconvolver:
 
 def _lucy(image: Image, psf: Image, task: RestorationTask, weight: float) -> Iterator[Image]:
     """Richardson-Lucy, told of the camera; the weight is that of total variation."""
-    return estimates_of(
+    return richardson_lucy_estimates(
         image,
         psf,
         noise=task.noise,
@@ -108,10 +116,31 @@ def _filter(function: Callable[..., Image], weight_name: str) -> Estimates:
     def estimates(
         image: Image, psf: Image, task: RestorationTask, weight: float
     ) -> Iterator[Image]:
-        known = {"noise": task.noise, "background": task.background}
-        return repeat(function(image, psf, **{weight_name: weight}, **known))
+        return repeat(
+            function(
+                image,
+                psf,
+                **{weight_name: weight},
+                noise=task.noise,
+                background=task.background,
+            )
+        )
 
     return estimates
+
+
+def _tikhonov(image: Image, psf: Image, task: RestorationTask, weight: float) -> Iterator[Image]:
+    """Tikhonov in one step."""
+    return repeat(
+        tikhonov(
+            image,
+            psf,
+            smoothness=weight,
+            noise=task.noise,
+            background=task.background,
+            voxel_size_um=task.voxel_size_um,
+        )
+    )
 
 
 def _sure_let(image: Image, noise: Noise) -> Image:
@@ -144,7 +173,7 @@ DECONVOLVERS: Mapping[str, Deconvolver] = MappingProxyType(
             iterative=False,
         ),
         "Tikhonov": Deconvolver(
-            _filter(tikhonov, "smoothness"),
+            _tikhonov,
             Parameter("smoothness", "", (1e-6, 10.0), ratio=11),
             iterative=False,
         ),
@@ -158,7 +187,7 @@ DECONVOLVERS: Mapping[str, Deconvolver] = MappingProxyType(
 
 # What finds its own strength, without a truth: SURE-LET needs noise that is the same everywhere.
 SELF_TUNED: Mapping[str, Callable[[Image, Noise], Image]] = MappingProxyType(
-    {"SURE-LET, Anscombe": _sure_let, "PURE-LET": _pure_let}
+    {f"SURE-LET{_ANSCOMBE}": _sure_let, "PURE-LET": _pure_let}
 )
 
 
@@ -205,9 +234,10 @@ class Ranking(dict[str, Classical]):
         """The one with the highest score of those that ran."""
         return next(method for method in self.values() if method.images)
 
-    def scores(self) -> dict[str, float]:
-        """Decibels of each, as rows for `aimicro.show.scoreboard`."""
-        return {name: method.psnr for name, method in self.items()}
+    def scores(self, others: Mapping[str, float] | None = None) -> dict[str, float]:
+        """Decibels of each and of others, the best first: rows for `aimicro.show.scoreboard`."""
+        scores = {name: method.psnr for name, method in self.items()} | dict(others or {})
+        return dict(sorted(scores.items(), key=lambda item: -item[1]))
 
 
 def best_classical(task: RestorationTask, *, workers: int = 2) -> Ranking:
@@ -226,8 +256,8 @@ def best_classical(task: RestorationTask, *, workers: int = 2) -> Ranking:
     ----------
     task : RestorationTask
         Images, truths, and what is known. If it has a record of an earlier search, nothing is
-        tuned: methods run with the parameters of the record, the best first, as far as
-        15 s go by its times, and the scores of the others are read from the record.
+        tuned: the best method runs with the parameters of the record, then all others that fit
+        into 5 s by its times, and the scores of the rest are read from it.
     workers : int
         How many denoisers are tuned at the same time.
 
@@ -273,16 +303,13 @@ def _tuned(task: RestorationTask, workers: int) -> dict[str, Classical]:
     tunings = tune_all(
         list(task.images),
         list(task.truths),
-        METHODS if task.only_noise else ("gaussian",),
+        _applicable(task),
         data_range=task.data_range,
-        noises={"": None, ", Anscombe": task.noise},
+        noises={"": None, _ANSCOMBE: task.noise},
         affine=task.affine,
         workers=workers,
     )
-    found = {
-        f"{method.replace('_', ' ')}{way}": tuned.settings
-        for (method, way), tuned in tunings.items()
-    }
+    found = {name: tunings[key].settings for name, key in _denoisers(task).items()}
     found |= {name: {} for name in SELF_TUNED if task.only_noise}
     found |= {name: _best_parameters(task, name) for name in _deconvolutions(task)}
     return {name: _run(task, name, parameters) for name, parameters in found.items()}
@@ -293,8 +320,8 @@ def _from_record(task: RestorationTask) -> dict[str, Classical]:
     found: dict[str, Classical] = {}
     left = _RECORDED_SECONDS
     for name, known in sorted(task.record.items(), key=lambda item: -item[1].psnr):
-        left -= known.seconds
-        if left >= 0 or not found:
+        if known.seconds <= left or not found:
+            left -= known.seconds
             found[name] = _run(task, name, known.parameters)
         else:
             found[name] = Classical(name, known.parameters, known.psnr, known.seconds, ())
@@ -323,33 +350,44 @@ def _restorer(
     """What restores all images of a task with the method of this name, given its parameters."""
     if name in SELF_TUNED:
         return lambda _: tuple(SELF_TUNED[name](image, task.noise) for image in task.images)
-    if name not in _deconvolutions(task):
-        method_name, _, way = name.partition(", ")
+    if name in _denoisers(task):
+        chosen, way = _denoisers(task)[name]
+        noise = task.noise if way == _ANSCOMBE else None
         return lambda parameters: tuple(
-            denoise(
-                image,
-                method_name.replace(" ", "_"),
-                tuple(parameters.values()),
-                noise=task.noise if way else None,
-            )
-            for image in task.images
+            denoise(image, chosen, tuple(parameters.values()), noise=noise) for image in task.images
         )
-    method, psf = _deconvolutions(task)[name]
+    method, psfs = _deconvolutions(task)[name]
 
     def deconvolved(parameters: Mapping[str, float]) -> tuple[Image, ...]:
         """The last of so many estimates, imaged again."""
         weight = parameters[str(method.weight)] if method.weight else 0.0
         last = int(parameters.get(_ITERATIONS, 1)) - 1
-        runs = (method.estimates(image, psf, task, weight) for image in task.images)
+        pairs = zip(task.images, psfs, strict=True)
+        runs = (method.estimates(*pair, task, weight) for pair in pairs)
         return tuple(task.imaged(next(islice(run, last, None))) for run in runs)
 
     return deconvolved
 
 
-def _deconvolutions(task: RestorationTask) -> dict[str, tuple[Deconvolver, Image]]:
-    """Each deconvolution with each PSF, by name; the PSF is named where there is a choice."""
+def _applicable(task: RestorationTask) -> Sequence[str]:
+    """Denoisers that make sense: where there is more than noise to undo, none of them sharpens."""
+    return tuple(METHODS) if task.only_noise else ("gaussian",)
+
+
+def _denoisers(task: RestorationTask) -> dict[str, tuple[str, str]]:
+    """Each denoiser that applies, without and with `anscombe`, by the name that the field uses."""
+    titles = _TITLES | {"block_matching": "BM3D" if task.images[0].ndim == 2 else "BM4D"}
     return {
-        f"{name}, {told}" if len(task.psfs) > 1 else name: (method, psf)
+        f"{titles.get(method, method)}{way}": (method, way)
+        for method in _applicable(task)
+        for way in ("", _ANSCOMBE)
+    }
+
+
+def _deconvolutions(task: RestorationTask) -> dict[str, tuple[Deconvolver, list[Image]]]:
+    """Each deconvolution with each choice of PSFs, by name; where there is one, it has none."""
+    return {
+        f"{name}, {told}" if len(task.psfs) > 1 else name: (method, for_each(psf, len(task.images)))
         for name, method in DECONVOLVERS.items()
         for told, psf in task.psfs.items()
     }
@@ -357,12 +395,13 @@ def _deconvolutions(task: RestorationTask) -> dict[str, tuple[Deconvolver, Image
 
 def _best_parameters(task: RestorationTask, name: str) -> dict[str, float]:
     """The weight and the number of iterations that come closest to the truth."""
-    method, psf = _deconvolutions(task)[name]
+    method, psfs = _deconvolutions(task)[name]
     best_counts: dict[float, int] = {}
 
     def restored(weight: float) -> tuple[Image, ...]:
         """The best of the estimates with one weight, looked at as they come."""
-        runs = [method.estimates(image, psf, task, weight) for image in task.images]
+        pairs = zip(task.images, psfs, strict=True)
+        runs = [method.estimates(*pair, task, weight) for pair in pairs]
         best: tuple[float, tuple[Image, ...]] = (-np.inf, ())
         last = 0
         for count in _LOOKS if method.iterative else _LOOKS[:1]:

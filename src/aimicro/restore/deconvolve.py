@@ -7,7 +7,6 @@ before the noise is sharpened too; `best_deconvolved` finds that number for a kn
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import numpy.typing as npt
 
@@ -15,7 +14,8 @@ from aimicro import checks
 from aimicro.metrics import mean_psnr
 from aimicro.restore.denoise import best_tuned
 from aimicro.restore.inverse import filter_of
-from aimicro.restore.lucy import estimates_of
+from aimicro.restore.kernel import for_each
+from aimicro.restore.lucy import richardson_lucy_estimates
 from aimicro.restore.tuning import Parameter, Search, Tuned
 from aimicro.simulate import Noise
 
@@ -95,7 +95,7 @@ def best_deconvolved(
     if method == "gaussian":
         return best_tuned(image, truth, method, data_range=data_range, affine=affine)
     images, truths = checks.same_number(images=image, truths=truth)
-    psfs = _for_each(psf, len(images))
+    psfs = for_each(psf, len(images))
     pairs = list(zip(images, psfs, strict=True))
     score = partial(mean_psnr, truths, data_range=data_range, affine=affine)
     many = isinstance(image, list | tuple)
@@ -106,7 +106,7 @@ def best_deconvolved(
         return search.result(method, many=many, low_end=True)
     most = checks.whole("most_iterations", most_iterations, low=1, hint="Start with 100.")
     run = partial(
-        estimates_of,
+        richardson_lucy_estimates,
         noise=noise,
         background=background,
         total_variation=total_variation,
@@ -119,16 +119,3 @@ def best_deconvolved(
     search = Search(lambda _: tuple(next(run) for run in runs), score, iterations)
     search.run(_PAST_PEAK_DB)
     return search.result(method, many=many)
-
-
-def _for_each(psf: Any, count: int) -> list[Any]:
-    """A PSF for each image, or a clear error."""
-    psfs = list(psf) if isinstance(psf, list | tuple) else [psf]
-    if len(psfs) == 1:
-        return psfs * count
-    if len(psfs) != count:
-        raise ValueError(
-            f"Expected one PSF or as many as images, got {len(psfs)} for {count} images. "
-            "Pass one array, or a list of the length of the images."
-        )
-    return psfs

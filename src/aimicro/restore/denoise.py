@@ -20,6 +20,7 @@ from scipy.stats import norm
 from aimicro import checks
 from aimicro.metrics import mean_psnr
 from aimicro.restore.anscombe import Image, anscombe, inverse_anscombe
+from aimicro.restore.kernel import checked_noise
 from aimicro.restore.methods import METHODS, check_strength, find_method
 from aimicro.restore.tuning import Search, Tuned, Tunings, in_parallel
 from aimicro.simulate import Noise
@@ -110,11 +111,8 @@ def denoise(
     True
     """
     chosen = find_method(method)
-    if not isinstance(noise, Noise | None):
-        raise TypeError(
-            f"Expected noise with gain, offset and read_noise, got {type(noise).__name__}. "
-            "Describe it with Noise(gain=…), or pass the noise of a simulated camera, camera.noise."
-        )
+    if noise is not None:
+        checked_noise(noise)
     counts = checks.intensities("image", image, hint="Denoise one image or one volume at a time.")
     values = check_strength(method, strength, counts.ndim)
     if not any(values):

@@ -1,7 +1,8 @@
-"""Checks of image, point spread function and camera, the same for every deconvolution."""
+"""Checks of image, point spread function and camera, the same for every classical method."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,16 +26,19 @@ def checked(image: npt.ArrayLike, psf: npt.ArrayLike) -> tuple[Image, Image]:
     return data.astype(np.float32), (kernel / kernel.sum()).astype(np.float32)
 
 
-def camera_of(noise: Noise | None) -> Noise:
-    """The camera, or one whose counts are light; an error for anything else."""
-    if noise is None:
-        return Noise()
+def checked_noise(noise: Noise) -> Noise:
+    """What is known about the noise, or an error unless it is told in full."""
     if not isinstance(noise, Noise):
         raise TypeError(
-            f"Expected noise as aimicro.simulate.Noise, got {type(noise).__name__}. "
-            "Give Noise(gain=..., offset=..., read_noise=...), or camera.noise of a simulated one."
+            f"Expected noise with gain, offset and read_noise, got {type(noise).__name__}. "
+            "Describe it with Noise(gain=…), or pass the noise of a simulated camera, camera.noise."
         )
     return noise
+
+
+def _camera(noise: Noise | None) -> Noise:
+    """The camera, or one whose counts are light."""
+    return Noise() if noise is None else checked_noise(noise)
 
 
 def background_of(background: float) -> float:
@@ -45,7 +49,7 @@ def background_of(background: float) -> float:
 
 def light_of(data: Image, noise: Noise | None, background: float) -> tuple[Image, float]:
     """Data and background with photon noise only, the read noise counted as further photons."""
-    camera, light = camera_of(noise), background_of(background)
+    camera, light = _camera(noise), background_of(background)
     # Its variance r² is that of r²/g counts of light, each photon being g counts.
     further = camera.read_noise**2 / camera.gain
     data = data - np.float32(camera.offset)
@@ -60,7 +64,7 @@ def light_of(data: Image, noise: Noise | None, background: float) -> tuple[Image
 
 def excess_of(data: Image, noise: Noise | None, background: float) -> Image:
     """Data as light of the specimen alone, with the noise about it."""
-    return data - np.float32(camera_of(noise).offset) - np.float32(background_of(background))
+    return data - np.float32(_camera(noise).offset) - np.float32(background_of(background))
 
 
 def last_of(
@@ -71,3 +75,16 @@ def last_of(
         if each is not None:
             each(number, estimate)
     return estimate
+
+
+def for_each(psf: Any, count: int) -> list[Any]:
+    """A PSF for each image, or a clear error."""
+    psfs = list(psf) if isinstance(psf, list | tuple) else [psf]
+    if len(psfs) == 1:
+        return psfs * count
+    if len(psfs) != count:
+        raise ValueError(
+            f"Expected one PSF or as many as images, got {len(psfs)} for {count} images. "
+            "Pass one array, or a list of the length of the images."
+        )
+    return psfs

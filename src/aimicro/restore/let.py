@@ -15,6 +15,7 @@ import numpy.typing as npt
 from aimicro import checks
 from aimicro.restore._haar import Array, Level, SlidingHaar
 from aimicro.restore.anscombe import Image
+from aimicro.restore.kernel import checked_noise
 from aimicro.simulate import Noise
 
 # With blocks of 16 pixels. Three sizes lose 0.1 dB at 12 photons, five gain nothing.
@@ -158,14 +159,10 @@ def pure_let(counts: npt.ArrayLike, *, noise: Noise) -> SelfTuned:
     >>> bool(quiet.image.std() < 0.2 * counts.std())
     True
     """
-    if not isinstance(noise, Noise):
-        raise TypeError(
-            f"Expected noise with gain, offset and read_noise, got {type(noise).__name__}. "
-            "Describe it with Noise(gain=…), or pass the noise of a simulated camera, camera.noise."
-        )
-    light = _pixels("counts", counts) - noise.offset
+    offset = checked_noise(noise).offset
+    light = _pixels("counts", counts) - offset
     quiet, mse = _best(light, gain=noise.gain, variance=noise.read_noise**2)
-    return SelfTuned((quiet + noise.offset).astype(np.float32), mse)
+    return SelfTuned((quiet + offset).astype(np.float32), mse)
 
 
 def _pixels(name: str, image: npt.ArrayLike) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 from aimicro import checks
 from aimicro.metrics import mean_psnr
 from aimicro.restore.anscombe import Image
+from aimicro.restore.kernel import checked_noise
 from aimicro.simulate import Noise
 
 
@@ -33,8 +34,9 @@ class RestorationTask:
     only_noise : bool
         Whether an image and its truth differ by noise alone, so that there is only to denoise.
     psfs : mapping from str to array_like
-        What may be taken for the PSF that made the images, by what it is: one where it is known;
-        several where it has to be guessed. Empty where nothing is known of it.
+        What may be taken for the PSF that made the images, by what it is: one where it is known,
+        several where it has to be guessed; each for all images, or a list with one for each. Empty
+        where nothing is known of it.
     goal : callable, optional
         Where the truth is an image: blurs an estimate of the specimen as the truth is blurred.
         Left out where the truth is the specimen.
@@ -74,7 +76,7 @@ class RestorationTask:
     data_range: float
     affine: bool = False
     only_noise: bool = True
-    psfs: Mapping[str, Image] = field(default_factory=dict)
+    psfs: Mapping[str, Image | Sequence[Image]] = field(default_factory=dict)
     goal: Callable[[Image], Image] | None = None
     background: float = 0.0
     voxel_size_um: float | tuple[float, ...] = 1.0
@@ -86,11 +88,7 @@ class RestorationTask:
             object.__setattr__(
                 self, name, tuple(checks.intensities(name, v).astype(np.float32) for v in values)
             )
-        if not isinstance(self.noise, Noise):
-            raise TypeError(
-                f"Expected noise with gain, offset and read_noise, got {type(self.noise).__name__}."
-                " Describe it with Noise(gain=…), or pass that of a simulated camera, camera.noise."
-            )
+        checked_noise(self.noise)
         self.score(self.images)  # shapes and range are checked here, before any work
 
     def score(self, images: Sequence[Image]) -> float:
