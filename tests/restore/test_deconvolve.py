@@ -258,7 +258,7 @@ def test_counts_below_the_offset_need_read_noise():
     assert np.isfinite(richardson_lucy(NOISY + 95, PSF, iterations=1, noise=CAMERA)).all()
     for call in (richardson_lucy, wiener, inverse_filter, tikhonov):
         key = {richardson_lucy: "iterations", wiener: "noise_to_signal", inverse_filter: "cut_off"}
-        with pytest.raises(TypeError, match=r"noise as aimicro\.simulate\.Noise, got float"):
+        with pytest.raises(TypeError, match=r"noise with gain, offset and read_noise, got float"):
             call(NOISY, PSF, noise=3.0, **{key.get(call, "smoothness"): 1})
 
 

@@ -287,7 +287,7 @@ def test_what_is_no_image_is_refused(call, image, error, message):
 
 @each_method
 def test_the_camera_and_the_background_are_checked(call):
-    with pytest.raises(TypeError, match=r"noise as aimicro\.simulate\.Noise, got float"):
+    with pytest.raises(TypeError, match=r"noise with gain, offset and read_noise, got float"):
         call(TRUTH, PSF, noise=3.0)
     for background in (-1, math.nan, "10"):
         with pytest.raises((TypeError, ValueError), match="background of 0 or more, got"):
