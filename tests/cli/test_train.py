@@ -672,8 +672,9 @@ class TestBadInput:
 
 
 CHILDREN = """
-    import json, os, resource, signal, sys, time
+    import json, os, resource, signal, sys, threading, time
     from pathlib import Path
+    from tqdm import tqdm
     from aimicro.cli import main
 
     def train(folder):
@@ -683,6 +684,8 @@ CHILDREN = """
         pid = os.fork()
         if pid:
             return pid
+        # tqdm's own lock is shared by all children, and one that is killed may hold it for ever.
+        tqdm.set_lock(threading.RLock())
         if file_size:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
         os._exit(train(folder))
