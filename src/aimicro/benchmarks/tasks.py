@@ -34,7 +34,6 @@ _FITS = resources.files("aimicro.benchmarks") / "wavefronts.json"
 
 _SEED = 0
 _TEST = 2  # `aimicro simulate` draws pair k of its test folder with the seeds (seed, 2, k)
-_BENT = {"photons": 200, "shape": (24, 64, 64), "voxel_size_um": (0.3, 0.115, 0.115)}
 _WAVEFRONTS = 144  # drawn to tell their kind: its mean, and which of them explain an image
 
 
@@ -88,38 +87,32 @@ def deconvolve() -> RestorationTask:
 
 def correct_aberrations() -> RestorationTask:
     """Filaments through unknown wavefronts. Appendix A, *Aberration correction*."""
-    pairs = _pairs("deaberrate", n=6, **_BENT)
-    flat, shape = flat_microscope(), pairs[0].raw.shape
-    # What training shows the network, other wavefronts of the same kind, is told here, too.
-    kind = bent_psfs(flat, shape)
+    task, kind = unweighed_aberrations()
     fits = json.loads(_FITS.read_text(encoding="utf-8"))
     likely = [
         likely_psf(kind, logs, tolerance=fits["tolerance"]) for logs in fits["log_likelihoods"]
     ]
-    psfs = {
-        "flat wavefront": flat.psf(image_shape=shape),
-        "mean PSF": np.mean(kind, axis=0),
-        "likely PSF": likely,
-    }
-    return _task(
+    return replace(task, psfs={**task.psfs, "likely PSF": likely})
+
+
+def unweighed_aberrations() -> tuple[RestorationTask, list[Image]]:
+    """The same without what takes minutes to find, and the PSFs that are to be weighed for it."""
+    order = {"photons": 200, "shape": (24, 64, 64), "voxel_size_um": (0.3, 0.115, 0.115)}
+    pairs = _pairs("deaberrate", n=6, **order)
+    flat = replace(_microscope(pairs[0]), aberrations={})
+    shape = pairs[0].raw.shape
+    # What training shows the network, other wavefronts of the same kind, is told here, too.
+    wavefronts = map(random_wavefront, np.random.default_rng(_SEED).spawn(_WAVEFRONTS))
+    kind = [replace(flat, aberrations=bent).psf(image_shape=shape) for bent in wavefronts]
+    task = _task(
         "correct_aberrations",
         "filaments through wavefronts of 0.5 to 1 rad",
         pairs,
         only_noise=False,
-        psfs=psfs,
+        psfs={"flat wavefront": flat.psf(image_shape=shape), "mean PSF": np.mean(kind, axis=0)},
         goal=flat.expected,
     )
-
-
-def flat_microscope() -> Microscope:
-    """The light-sheet microscope of the aberration tutorial, without an aberration."""
-    return replace(_microscope(_pairs("deaberrate", n=1, **_BENT)[0]), aberrations={})
-
-
-def bent_psfs(flat: Microscope, image_shape: Sequence[int]) -> list[Image]:
-    """PSFs of a microscope through random wavefronts, as those that bend the training pairs."""
-    wavefronts = map(random_wavefront, np.random.default_rng(_SEED).spawn(_WAVEFRONTS))
-    return [replace(flat, aberrations=w).psf(image_shape=image_shape) for w in wavefronts]
+    return task, kind
 
 
 def enhance_resolution() -> RestorationTask:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice, repeat
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -66,29 +67,21 @@ class Deconvolver:
     iterative: bool = True
 
 
+def _told(task: RestorationTask, *further: str) -> dict[str, Any]:
+    """What a method is told of camera and stray light, and what else of the task it asks for."""
+    return {name: getattr(task, name) for name in ("noise", "background", *further)}
+
+
 def _lucy(image: Image, psf: Image, task: RestorationTask, weight: float) -> Iterator[Image]:
     """Richardson-Lucy, told of the camera; the weight is that of total variation."""
     return richardson_lucy_estimates(
-        image,
-        psf,
-        noise=task.noise,
-        background=task.background,
-        total_variation=weight,
-        voxel_size_um=task.voxel_size_um,
-        accelerated=True,
+        image, psf, total_variation=weight, accelerated=True, **_told(task, "voxel_size_um")
     )
 
 
 def _miller(image: Image, psf: Image, task: RestorationTask, weight: float) -> Iterator[Image]:
     """Tikhonov-Miller."""
-    return tikhonov_miller_estimates(
-        image,
-        psf,
-        smoothness=weight,
-        noise=task.noise,
-        background=task.background,
-        voxel_size_um=task.voxel_size_um,
-    )
+    return tikhonov_miller_estimates(image, psf, smoothness=weight, **_told(task, "voxel_size_um"))
 
 
 def _fista(regulariser: str) -> Estimates:
@@ -97,50 +90,23 @@ def _fista(regulariser: str) -> Estimates:
     def estimates(
         image: Image, psf: Image, task: RestorationTask, weight: float
     ) -> Iterator[Image]:
+        photons = weight * task.noise.gain
         return fista_estimates(
-            image,
-            psf,
-            regulariser=regulariser,
-            weight=weight * task.noise.gain,
-            noise=task.noise,
-            background=task.background,
-            voxel_size_um=task.voxel_size_um,
+            image, psf, regulariser=regulariser, weight=photons, **_told(task, "voxel_size_um")
         )
 
     return estimates
 
 
-def _filter(function: Callable[..., Image], weight_name: str) -> Estimates:
+def _filter(function: Callable[..., Image], weight_name: str, *further: str) -> Estimates:
     """A filter that divides the blur out once."""
 
     def estimates(
         image: Image, psf: Image, task: RestorationTask, weight: float
     ) -> Iterator[Image]:
-        return repeat(
-            function(
-                image,
-                psf,
-                **{weight_name: weight},
-                noise=task.noise,
-                background=task.background,
-            )
-        )
+        return repeat(function(image, psf, **{weight_name: weight}, **_told(task, *further)))
 
     return estimates
-
-
-def _tikhonov(image: Image, psf: Image, task: RestorationTask, weight: float) -> Iterator[Image]:
-    """Tikhonov in one step."""
-    return repeat(
-        tikhonov(
-            image,
-            psf,
-            smoothness=weight,
-            noise=task.noise,
-            background=task.background,
-            voxel_size_um=task.voxel_size_um,
-        )
-    )
 
 
 def _sure_let(image: Image, noise: Noise) -> Image:
@@ -173,7 +139,7 @@ DECONVOLVERS: Mapping[str, Deconvolver] = MappingProxyType(
             iterative=False,
         ),
         "Tikhonov": Deconvolver(
-            _tikhonov,
+            _filter(tikhonov, "smoothness", "voxel_size_um"),
             Parameter("smoothness", "", (1e-6, 10.0), ratio=11),
             iterative=False,
         ),
