@@ -1,9 +1,12 @@
 """Images in files: read and written without surprises, also where they are larger than memory."""
 
+from aimicro.io.annotations import Annotations, read_annotations, write_annotations
 from aimicro.io.files import replacing
 from aimicro.io.header import Header, Region, read_header, read_parts, region_of
 from aimicro.io.integrity import TiffError
 from aimicro.io.large import NoRoomError, is_large, parts, zeros_on_disk
+from aimicro.io.outlines import Outline, from_outlines, outlines, pixels_within
+from aimicro.io.tables import write_csv
 from aimicro.io.tiff import (
     Planes,
     TiffImage,
@@ -14,21 +17,29 @@ from aimicro.io.tiff import (
 )
 
 __all__ = [
+    "Annotations",
     "Header",
     "NoRoomError",
+    "Outline",
     "Planes",
     "Region",
     "TiffError",
     "TiffImage",
     "check_writable",
+    "from_outlines",
     "is_large",
+    "outlines",
     "parts",
+    "pixels_within",
+    "read_annotations",
     "read_header",
     "read_pair",
     "read_parts",
     "read_tiff",
     "region_of",
     "replacing",
+    "write_annotations",
+    "write_csv",
     "write_tiff",
     "zeros_on_disk",
 ]

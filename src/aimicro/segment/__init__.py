@@ -2,3 +2,7 @@
 
 Used in chapters 8 and 9.
 """
+
+from aimicro.segment.measurements import measure
+
+__all__ = ["measure"]
