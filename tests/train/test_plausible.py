@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from aimicro.io import digest
 from aimicro.simulate.pairs import simulate_pair
-from aimicro.train.plausible import digest, looks_like_labels, usual_range
+from aimicro.train.plausible import looks_like_labels, usual_range
 
 RNG = np.random.default_rng(0)
 

@@ -12,17 +12,22 @@ from aimicro.data.fetching import (
     about,
     fetch,
 )
+from aimicro.data.fields import FieldSplit, Leak, find_leaks, split_by_field
 
 __all__ = [
     "Collection",
     "DataMismatchError",
     "DataSet",
     "DataUnavailableError",
+    "FieldSplit",
+    "Leak",
     "Movie",
     "about",
     "bead",
     "denoising_pairs",
     "epidermis",
     "fetch",
+    "find_leaks",
     "nuclei",
+    "split_by_field",
 ]

@@ -4,7 +4,7 @@ from aimicro.io.annotations import Annotations, read_annotations, write_annotati
 from aimicro.io.files import replacing
 from aimicro.io.header import Header, Region, read_header, read_parts, region_of
 from aimicro.io.integrity import TiffError
-from aimicro.io.large import NoRoomError, is_large, parts, zeros_on_disk
+from aimicro.io.large import NoRoomError, digest, is_large, parts, zeros_on_disk
 from aimicro.io.outlines import Outline, from_outlines, outlines, pixels_within
 from aimicro.io.tables import write_csv
 from aimicro.io.tiff import (
@@ -26,6 +26,7 @@ __all__ = [
     "TiffError",
     "TiffImage",
     "check_writable",
+    "digest",
     "from_outlines",
     "is_large",
     "outlines",

@@ -74,7 +74,7 @@ def _drawn(where: str, content: Any) -> Drawn:
     properties = properties if isinstance(properties, dict) else {}
     name = properties.get("name")
     name = name if isinstance(name, str) else ""
-    polygons = geometry.get("coordinates")
+    polygons: Any = geometry.get("coordinates")
     if geometry.get("type") == "Polygon":
         polygons = [polygons]
     elif geometry.get("type") != "MultiPolygon":

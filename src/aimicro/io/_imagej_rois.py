@@ -8,6 +8,7 @@ import io
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,9 +72,9 @@ def roi_bytes(name: str, rings: Sequence[NDArray[np.int64]], plane: int | None) 
     return roi.tobytes()
 
 
-def write_zip(path_or_file: io.BufferedIOBase, rois: Sequence[tuple[str, bytes]]) -> None:
+def write_zip(file: BinaryIO, rois: Sequence[tuple[str, bytes]]) -> None:
     """Write a ZIP that is the same for the same ROIs: without the time of day."""
-    with zipfile.ZipFile(path_or_file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in rois:
             archive.writestr(zipfile.ZipInfo(f"{name}.roi"), content, zipfile.ZIP_DEFLATED)
 
@@ -129,7 +130,7 @@ def _corners(roi: ImagejRoi) -> list[NDArray[np.float64]]:
         return [path for path in roi.coordinates(multi=True) if len(path) > 2]
     if roi.roitype in _RINGS:
         return [np.asarray(roi.coordinates())]
-    box = (roi.left, roi.top, roi.right - roi.left, roi.bottom - roi.top)
+    box: tuple[float, ...] = (roi.left, roi.top, roi.right - roi.left, roi.bottom - roi.top)
     if roi.subpixelrect:
         box = (roi.xd, roi.yd, roi.widthd, roi.heightd)
     x, y, width, height = box

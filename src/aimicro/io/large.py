@@ -4,6 +4,7 @@ A private part of :mod:`aimicro.io`, :mod:`aimicro.train` and :mod:`aimicro.pred
 """
 
 import errno
+import hashlib
 import math
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -109,3 +110,34 @@ def parts(image: NDArray[Any]) -> Iterator[NDArray[Any]]:
         buffersize=_PART,
     ) as iterator:
         yield from iterator
+
+
+def digest(image: NDArray[Any]) -> str:
+    """Compute a number for the shape and all pixels of an image, as whatever it is stored.
+
+    Parameters
+    ----------
+    image : ndarray
+        Pixels of any real type; read part by part.
+
+    Returns
+    -------
+    str
+        The same for the same values, also where one image is a copy in float32; another one for
+        other pixels, and where the image is turned or cropped.
+
+    Notes
+    -----
+    Used in chapter 9, *Training and using a model*.
+
+    Examples
+    --------
+    >>> image = np.arange(6).reshape(2, 3)
+    >>> digest(image) == digest(image.astype(np.float32)) != digest(image.T)
+    True
+    """
+    pixels = hashlib.blake2b(digest_size=16)
+    pixels.update(f"{image.shape}".encode())
+    for part in parts(image):
+        pixels.update(np.ascontiguousarray(part, np.float64).data)
+    return pixels.hexdigest()

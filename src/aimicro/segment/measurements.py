@@ -29,7 +29,9 @@ def measure(
 
     .. math:: d = \sqrt{4A / \pi} \quad\text{or}\quad d = \sqrt[3]{6V / \pi}
 
-    The axes are those of the ellipse, or ellipsoid, with the same second moments.
+    The axes are those of the ellipse, or ellipsoid, with the same second moments. The perimeter is
+    Crofton's, from how often lines in four directions cross it: of a disc, within 4 % from 20
+    pixels across, and too long below.
 
     Parameters
     ----------
@@ -113,7 +115,7 @@ def _shapes(numbers: NDArray[np.int64], size: tuple[float, ...]) -> dict[str, ND
     wanted = ["area", "centroid", "inertia_tensor_eigvals"]
     # The length of a border is known for square pixels alone.
     if ndim == 2 and np.isclose(size[0], size[1]):
-        wanted.append("perimeter")
+        wanted.append("perimeter_crofton")
     found = regionprops_table(numbers, properties=wanted, spacing=size)
     axes = _axis_lengths(
         np.stack([found[f"inertia_tensor_eigvals-{place}"] for place in range(ndim)], axis=1)
@@ -130,20 +132,20 @@ def _shapes(numbers: NDArray[np.int64], size: tuple[float, ...]) -> dict[str, ND
         # A single pixel has no axes, and is round.
         ratio = axes[:, 1] / np.where(axes[:, 0] > 0, axes[:, 0], 1)
         table["eccentricity"] = np.where(axes[:, 0] > 0, np.sqrt(1 - ratio**2), 0)
-    if "perimeter" in found:
-        table["perimeter_um"] = found["perimeter"]
+    if "perimeter_crofton" in found:
+        table["perimeter_um"] = found["perimeter_crofton"]
     return table
 
 
 def _axis_lengths(moments: NDArray[np.float64]) -> NDArray[np.float64]:
     """Axes of ellipses or ellipsoids, largest first, from their moments of inertia, largest first.
 
-    Inertia about an axis is what lies along the others. What lies along each axis is half the sum
-    of all inertia, less that about it: a quarter of the semi-axis squared, or a fifth in 3D.
+    Inertia about an axis is the variance along the others. So the variance along it, a quarter of
+    the semi-axis squared or, in 3D, a fifth, is the sum of all variances less its inertia.
     """
     ndim = moments.shape[1]
-    about = moments[:, ::-1]  # least inertia about the major axis
-    along = about[:, ::-1] if ndim == 2 else moments.sum(axis=1, keepdims=True) / 2 - about
+    about = moments[:, ::-1]  # the longest axis is the one about which there is least
+    along = moments.sum(axis=1, keepdims=True) / (ndim - 1) - about
     lengths: NDArray[np.float64] = 2 * np.sqrt((ndim + 2) * np.clip(along, 0, None))
     return lengths
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aimicro.checks import whole
-from aimicro.train.plausible import digest, looks_like_labels, usual_range
+from aimicro.io import digest
+from aimicro.train.plausible import looks_like_labels, usual_range
 from aimicro.train.scaling import Linear, Percentile, Scaling
 from aimicro.train.windows import Keep, Pixels, augment, random_window
 

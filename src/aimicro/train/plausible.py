@@ -3,7 +3,6 @@
 Used in chapter 6, *Denoising*, and in appendix A.
 """
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -131,12 +130,3 @@ def looks_like_labels(image: NDArray[Any]) -> bool:
     # Where higher numbers are rare, they are two photons among many single ones.
     apart = jumps > above_1 / 2 and above_1 > changes / 5
     return changes > 0 and same > 0.8 * inside and (apart or len(values) == 2)
-
-
-def digest(image: NDArray[Any]) -> str:
-    """A number for the shape and all pixels of an image, wherever and as what it is stored."""
-    pixels = hashlib.blake2b(digest_size=16)
-    pixels.update(f"{image.shape}".encode())
-    for part in pieces(image):
-        pixels.update(np.ascontiguousarray(part, np.float64).data)  # a copy in float32 is no other
-    return pixels.hexdigest()
