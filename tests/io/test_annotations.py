@@ -330,6 +330,21 @@ def test_what_is_lost_is_counted(folder):
             "got some far from any image, or no numbers",
         ),
         (roi(SQUARE[:2]), "three corners"),
+        (box(roifile.ROI_TYPE.OVAL, 2, 2, 2, 5), "intact ROI.*a box of 0 x 3 pixels"),
+        (
+            box(
+                roifile.ROI_TYPE.OVAL,
+                0,
+                0,
+                4,
+                4,
+                version=228,
+                widthd=4.0,
+                heightd=1e30,
+                options=roifile.ROI_OPTIONS.SUB_PIXEL_RESOLUTION,
+            ),
+            r"intact ROI.*a box of 4 x 1e\+30 pixels",
+        ),
     ],
 )
 def test_rois_without_pixels(folder, made, message):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LARGEST_FILE = 2**28  # bytes: 16 million corners
-_FARTHEST = 2**24  # pixels: beyond it, ImageJ's coordinates are no whole numbers any more
+FARTHEST = 2**24  # pixels: beyond it, ImageJ's coordinates are no whole numbers any more
 
 
 class Drawn(NamedTuple):
@@ -34,9 +34,9 @@ def ring(name: str, corners: Any) -> NDArray[np.float64]:
             f"Expected {name} as an outline of three corners x, y or more, got "
             f"{_shown(corners)}. Draw it again."
         )
-    if not (np.abs(array) <= _FARTHEST).all():  # nor where it is no number
+    if not (np.abs(array) <= FARTHEST).all():  # nor where it is no number
         raise ValueError(
-            f"Expected the corners of {name} within {_FARTHEST} pixels, got some far from any "
+            f"Expected the corners of {name} within {FARTHEST} pixels, got some far from any "
             "image, or no numbers. Draw it again."
         )
     return array[:, 1::-1]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from roifile import ROI_OPTIONS, ROI_SUBTYPE, ROI_TYPE, ImagejRoi
 
-from aimicro.io._drawn import LARGEST_FILE, Drawn, read_bytes, ring
+from aimicro.io._drawn import FARTHEST, LARGEST_FILE, Drawn, read_bytes, ring
 
 _RINGS = (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED)
 _LARGEST = 60_535  # the format has 16 bits, of which ImageJ takes those above as negative
@@ -134,6 +134,8 @@ def _corners(roi: ImagejRoi) -> list[NDArray[np.float64]]:
     if roi.subpixelrect:
         box = (roi.xd, roi.yd, roi.widthd, roi.heightd)
     x, y, width, height = box
+    if not (0 < width < FARTHEST and 0 < height < FARTHEST):
+        raise ValueError(f"a box of {width:g} x {height:g} pixels")
     if roi.roitype == ROI_TYPE.OVAL:
         return [oval(x, y, width, height)]
     return [np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)])]
