@@ -96,17 +96,17 @@ def targets(labels: npt.ArrayLike, *, borders: int | Sequence[int] = 0) -> Image
 
 
 def border_weights(labels: npt.ArrayLike, *, w0: float = 10.0, sigma: float = 5.0) -> Image:
-    r"""Weigh pixels for the loss: the narrower the gap between two objects, the more it counts.
+    r"""Weigh pixels for the loss: the nearer two objects are to each other, the more it counts.
 
     .. math:: w = 1 + w_0 \exp\left(-\frac{(d_1 + d_2)^2}{2 \sigma^2}\right)
-              \quad\text{in the background,}\qquad w = 1 \quad\text{in objects,}
 
-    with the distances :math:`d_1` and :math:`d_2` to the nearest object and to the second nearest.
+    with the distances :math:`d_1` to the nearest object, 0 inside of one, and :math:`d_2` to the
+    second nearest.
 
     Parameters
     ----------
     labels : array_like of int, ([Z,] Y, X)
-        Ids of objects, 0 for background. Between objects that touch there is no gap to weigh.
+        Ids of objects, 0 for background.
     w0 : float, default 10
         How much more the narrowest gaps count; 0 or more.
     sigma : float, default 5
@@ -115,7 +115,8 @@ def border_weights(labels: npt.ArrayLike, *, w0: float = 10.0, sigma: float = 5.
     Returns
     -------
     ndarray of float32, ([Z,] Y, X)
-        Weights from 1 to ``1 + w0``.
+        Weights from 1 to ``1 + w0``. A target of classes times the weights is one that
+        ``"cross_entropy"`` takes: ``targets(labels, borders=2) * border_weights(labels)``.
 
     Raises
     ------
@@ -124,8 +125,9 @@ def border_weights(labels: npt.ArrayLike, *, w0: float = 10.0, sigma: float = 5.
 
     Notes
     -----
-    In the paper [1]_ the 1 is a weight that also makes up for rare classes. Gaps with
-    :math:`d_1 + d_2` above four `sigma` count as none.
+    In the paper [1]_ objects are kept apart by a gap of background, and the 1 is a weight that also
+    makes up for rare classes. Distances to objects, rather than to their borders, let contacts
+    count, too, where there is no gap. A sum of both above four `sigma` adds nothing.
 
     Used in chapter 9, *From threshold to U-Net*.
 
@@ -136,8 +138,8 @@ def border_weights(labels: npt.ArrayLike, *, w0: float = 10.0, sigma: float = 5.
 
     Examples
     --------
-    >>> border_weights([[1, 1, 0, 2, 0, 0]]).round(1)
-    array([[ 1. ,  1. , 10.2,  1. ,  8.3,  5.9]], dtype=float32)
+    >>> border_weights([[1, 1, 1, 0, 2, 2, 0, 0]]).round(1)
+    array([[ 8.3,  9.4, 10.2, 10.2, 10.2,  9.4,  7.1,  4.8]], dtype=float32)
     """
     ids = checks.labels("labels", labels)
     w0 = checks.number("w0", w0, low=0, hint="The paper has 10.")
@@ -151,13 +153,17 @@ def border_weights(labels: npt.ArrayLike, *, w0: float = 10.0, sigma: float = 5.
         d1, d2 = nearest[:, *around]
         distance = distance_transform_edt(numbers[around] != number)
         nearest[:, *around] = np.minimum(d1, distance), np.minimum(d2, np.maximum(d1, distance))
-    gap = np.minimum(nearest.sum(axis=0) / sigma, 2 * _FAR)
-    near = (gap <= _FAR) & (ids == 0)
-    return np.asarray(1 + w0 * np.exp(-(gap**2) / 2) * near, np.float32)
+    gap = nearest.sum(axis=0) / sigma
+    return np.asarray(1 + w0 * np.exp(-(gap**2) / 2) * (gap <= _FAR), np.float32)
 
 
 def segment(
-    output: npt.ArrayLike, *, threshold: float = 0.5, min_pixels: int = 0, logits: bool = True
+    output: npt.ArrayLike,
+    *,
+    threshold: float = 0.5,
+    seed_threshold: float = 0.5,
+    min_pixels: int = 0,
+    logits: bool = True,
 ) -> Labels:
     """Turn what a U-Net says of an image into labels.
 
@@ -172,8 +178,11 @@ def segment(
         Inside or outside, or the three classes of `targets`. Three planes are taken for classes:
         give a volume of so few as ``output[np.newaxis]``.
     threshold : float, default 0.5
-        Probability, between 0 and 1, above which a pixel belongs to an object, and with borders to
-        the inside of one.
+        Probability, between 0 and 1, above which a pixel belongs to an object: to the inside or, if
+        there are borders, to either.
+    seed_threshold : float, default 0.5
+        With borders: probability above which a pixel belongs to the inside. The higher, the more
+        objects come apart.
     min_pixels : int, default 0
         Smaller objects are left out.
     logits : bool, default True
@@ -205,13 +214,14 @@ def segment(
     [[0, 1, 1, 1, 2, 2, 2, 0]]
     """
     threshold = checks.number("threshold", threshold, above=0, below=1, hint="Try 0.5.")
+    sure = checks.number("seed_threshold", seed_threshold, above=0, below=1, hint="Try 0.5.")
     least = checks.whole("min_pixels", min_pixels, low=0)
     channels = _channels(output)
     chances = _probabilities(channels) if logits else _checked(channels)
     if len(chances) == 1:
         found, _ = components(chances[0] > threshold)
     else:
-        found = _grown(chances[1], chances[1] + chances[2] > threshold, threshold)
+        found = _grown(chances[1] > sure, chances[1], chances[1] + chances[2] > threshold)
     sizes = np.bincount(found.ravel())
     kept = (sizes >= max(least, 1)) & (np.arange(len(sizes)) > 0)
     return np.asarray((np.cumsum(kept) * kept)[found], np.int32)
@@ -227,9 +237,9 @@ def _near_another(ids: npt.NDArray[np.integer], widths: Sequence[int]) -> _Mask:
     return np.asarray(lowest != highest)
 
 
-def _grown(inside: Image, foreground: _Mask, threshold: float) -> npt.NDArray[np.integer]:
-    """Seeds where it is inside, grown over the foreground; where there is none, all of it."""
-    seeds, n_seeds = components(inside > threshold)
+def _grown(sure: _Mask, inside: Image, foreground: _Mask) -> npt.NDArray[np.integer]:
+    """Seeds where it is surely inside, grown over the foreground; what has none is one object."""
+    seeds, n_seeds = components(sure)
     whole, n_whole = components(foreground)
     seedless = np.ones(n_whole + 1, bool)
     seedless[np.unique(whole[seeds > 0])] = False

@@ -227,7 +227,7 @@ def cross_entropy(class_weights: Sequence[float] | None = None) -> Loss:
     Loss
         Function of prediction, logits `(B, C, [Z,] Y, X)`, and truth of the same shape: 1 in the
         channel of the true class, 0 in the others, as `aimicro.segment.unet.targets` gives them
-        with borders.
+        with borders. Or, in place of the 1, the weight of the pixel.
 
     Raises
     ------
@@ -248,14 +248,14 @@ def cross_entropy(class_weights: Sequence[float] | None = None) -> Loss:
     >>> round(float(cross_entropy((1, 1, 5))(torch.zeros_like(classes), classes)), 3)
     1.099
     """
-    weights = class_weights and [
-        number("class_weights", weight, above=0, hint="Give a number for each class.")
-        for weight in class_weights
-    ]
+    hint = "Give a number for each class."
+    weights = [number("class_weights", one, above=0, hint=hint) for one in class_weights or ()]
+    if class_weights is not None and not weights:
+        raise ValueError(f"Expected a weight for each class, got none. {hint}")
 
     def loss(prediction: Tensor, truth: Tensor) -> Tensor:
         """Surprise, weighted by class."""
-        if weights is not None:
+        if weights:
             if len(weights) != truth.shape[1]:
                 raise ValueError(
                     f"Expected a weight for each of {truth.shape[1]} classes, got {len(weights)}. "
@@ -265,7 +265,7 @@ def cross_entropy(class_weights: Sequence[float] | None = None) -> Loss:
             truth = truth * truth.new_tensor(weights).reshape(shape)
         return -(truth * F.log_softmax(prediction, dim=1)).sum() / truth.sum()
 
-    settings = ", ".join(f"{weight:g}" for weight in weights or ())
+    settings = ", ".join(f"{weight:g}" for weight in weights)
     return _named(loss, f"cross_entropy({settings})")
 
 

@@ -62,18 +62,18 @@ def _check_masks(objective: str, target: Array) -> None:
 
 
 def _check_classes(objective: str, target: Array) -> None:
-    hint = "Give 1 in the channel of the true class and 0 in the others."
+    hint = "Give 1 in the channel of the true class and 0 in the others; or the pixel's weight."
     if target.shape[1] < 2:
         raise ValueError(
             f"Expected targets with a channel for each class, two or more, for the objective "
-            f"{objective}, got {target.shape[1]}. {hint} For a mask, take the objective bce."
+            f"{objective}, got {target.shape[1]}. For a mask, take the objective bce."
         )
-    _check_probabilities(objective, "", target, hint)
-    sums = target.sum(axis=1)
-    if np.abs(sums - 1).max() > _ROUNDING:
+    sums, several = target.sum(axis=1), np.count_nonzero(target, axis=1) > 1
+    if target.min() < 0 or sums.min() <= 0 or np.abs(sums[several] - 1).max(initial=0) > _ROUNDING:
         raise ValueError(
-            f"Expected targets with a sum of 1 over the classes for the objective {objective}, got "
-            f"{sums.min():g} to {sums.max():g}. {hint}"
+            f"Expected targets of one class a pixel, or a sum of 1 over the classes, for the "
+            f"objective {objective}, got values from {target.min():g} to {target.max():g} and sums "
+            f"from {sums.min():g} to {sums.max():g}. {hint}"
         )
 
 
