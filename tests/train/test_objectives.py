@@ -31,7 +31,7 @@ class Noted(torch.nn.Module):
 
 
 def test_supervised_objectives_are_the_losses() -> None:
-    x, target = torch.rand(2, 2, 1, 12, 12)
+    x, target = torch.rand(2, 2, 4, 12, 12)
     for name, loss in LOSSES.items():
         assert OBJECTIVES[name](torch.nn.Identity(), x, target) == loss(x, target)
         assert supervised(loss)(torch.nn.Identity(), x, target) == loss(x, target)

@@ -6,6 +6,7 @@ from aimicro.train.files import FilePatches
 from aimicro.train.fit import fit
 from aimicro.train.history import History
 from aimicro.train.losses import LOSSES, METRICS
+from aimicro.train.mask_losses import cross_entropy, focal, tversky
 from aimicro.train.objectives import OBJECTIVES, Objective, blind_spot, supervised, variational
 from aimicro.train.patches import Patches
 from aimicro.train.resuming import Checkpoint
@@ -28,10 +29,13 @@ __all__ = [
     "Scaling",
     "best_weights",
     "blind_spot",
+    "cross_entropy",
     "fit",
+    "focal",
     "load_model",
     "save_model",
     "structure",
     "supervised",
+    "tversky",
     "variational",
 ]

@@ -26,7 +26,6 @@ from aimicro.train.preparation import (
     Schedule,
     check_counts,
     check_network,
-    check_targets,
     earlier_training,
     fixed_batches,
     in_bfloat16,
@@ -35,6 +34,7 @@ from aimicro.train.preparation import (
     scaled,
 )
 from aimicro.train.resuming import Checkpoint
+from aimicro.train.target_checks import check_targets
 
 
 def fit(
@@ -120,8 +120,8 @@ def fit(
     Raises
     ------
     ValueError
-        For settings out of range, a device that is not there, and batches that the network cannot
-        take.
+        For settings out of range, a device that is not there, batches that the network cannot
+        take, and targets that do not fit the network or the objective.
     TypeError
         For numbers that are none, and a network that a checkpoint cannot hold.
     FileExistsError
@@ -173,7 +173,7 @@ def fit(
     fixed = fixed_batches(validation, patches.scaling, validation_batches)
     samples = [patches.batch(0), *fixed[:1]]
     check_network(network, samples)
-    check_targets(name, samples)
+    check_targets(name, network, samples)
     bfloat16 = in_bfloat16(precision, network, samples, place, earlier)
     processes = Processes.joined(place)
     settings = recorded(

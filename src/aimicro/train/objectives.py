@@ -11,12 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from aimicro.checks import number, one_of, whole
-from aimicro.train.losses import LOSSES, Loss, mse
+from aimicro.train.intensity_losses import mse
+from aimicro.train.losses import LOSSES
+from aimicro.train.mask_losses import Loss
 
 Objective = Callable[[nn.Module, Tensor, Tensor], Tensor]
-
-# Objectives, by either name, whose targets are probabilities.
-OF_MASKS = ("bce", "dice", "binary_cross_entropy", "soft_dice")
 
 
 def supervised(loss: Loss) -> Objective:

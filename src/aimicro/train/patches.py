@@ -6,6 +6,7 @@ Used in chapter 6, *Denoising*.
 """
 
 import copy
+import functools
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -294,7 +295,15 @@ class Patches(ABC):
 
 
 def _called(function: Callable[..., Any] | None) -> str | None:
-    return None if function is None else getattr(function, "__name__", type(function).__name__)
+    if function is None:
+        return None
+    if isinstance(function, functools.partial):  # with other settings it is another function
+        settings = [
+            *map(repr, function.args),
+            *(f"{k}={v!r}" for k, v in function.keywords.items()),
+        ]
+        return f"{_called(function.func)}({', '.join(settings)})"
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def _check_pixels(name: str, image: Pixels, kind: str) -> None:

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -16,7 +15,6 @@ from aimicro.checks import number, one_of, whole
 from aimicro.models import check_input
 from aimicro.train.devices import Precision, native_bfloat16, too_thin_for_bfloat16
 from aimicro.train.history import finite
-from aimicro.train.objectives import OF_MASKS
 from aimicro.train.patches import Array, Patches
 from aimicro.train.resuming import Checkpoint, Earlier
 from aimicro.train.scaling import Scaling
@@ -95,17 +93,6 @@ def check_network(network: nn.Module, batches: Sequence[Batch]) -> None:
         raise ValueError(
             "Expected a network with finite weights, got NaN or infinite ones. Build it anew, or "
             "load weights that are whole."
-        )
-
-
-def check_targets(objective: str, batches: Sequence[Batch]) -> None:
-    """Refuse targets that are no probabilities where the network is to learn those."""
-    low = min(float(np.min(target)) for _, target in batches)
-    high = max(float(np.max(target)) for _, target in batches)
-    if objective in OF_MASKS and (low < 0 or high > 1):
-        raise ValueError(
-            f"Expected targets from 0 to 1 for the objective {objective}, got ones from {low:g} to "
-            f"{high:g}. Give masks of true and false, or a scaling with output=None."
         )
 
 
