@@ -50,7 +50,7 @@ def form(plan: Plan) -> str:
         '<button type="reset">Start again</button><p role="status"></p>'
         "<noscript><p>Saving needs JavaScript. Print the page instead: it has boxes to tick and "
         "room to write.</p></noscript>"
-        f'<p>What comes next:</p><ol class="plan-next">{steps}</ol></div></form>'
+        f'<p class="plan-then">What comes next:</p><ol class="plan-next">{steps}</ol></div></form>'
     )
 
 
