@@ -27,7 +27,10 @@ class Part(NamedTuple):
 
 
 def parts(shape: tuple[int, ...], reach: tuple[int, ...], most: float) -> Iterator[Part]:
-    """Cut an image into boxes that see so many pixels at most, as few as halving makes."""
+    """Cut an image into boxes that see so many pixels at most, as few as halving makes.
+
+    Boxes no longer than the filter reaches stay whole: smaller ones would see hardly less.
+    """
     sides = list(shape)
 
     def seen(axis: int) -> int:
@@ -35,8 +38,11 @@ def parts(shape: tuple[int, ...], reach: tuple[int, ...], most: float) -> Iterat
         return min(sides[axis] + 2 * reach[axis], shape[axis])
 
     axes = range(len(shape))
-    while math.prod(map(seen, axes)) > most and max(sides) > 1:
-        longest = max(axes, key=sides.__getitem__)
+    while math.prod(map(seen, axes)) > most:
+        long = [axis for axis in axes if sides[axis] > max(reach[axis], 1)]
+        if not long:
+            break
+        longest = max(long, key=sides.__getitem__)
         sides[longest] = -(-sides[longest] // 2)
     for corner in product(*(range(0, n, side) for n, side in zip(shape, sides, strict=True))):
         own = tuple(slice(c, min(c + s, n)) for c, s, n in zip(corner, sides, shape, strict=True))

@@ -82,8 +82,9 @@ def features(
     Notes
     -----
     Slopes are differences of neighbours in the smooth image, as in scikit-image; ilastik filters
-    with derivatives of the Gaussian. The two agree within 10 % for sigmas of 2 pixels or more, and
-    for smaller ones differences are smoother. Beyond the border, the last pixel goes on.
+    with derivatives of the Gaussian. In noise the two differ by 10 % or less for sigmas of 3 pixels
+    or more; for smaller ones, differences are smoother. A spot is bright in our difference of
+    Gaussians, and dark in ilastik's. Beyond the border, the last pixel goes on.
 
     A Gaussian along an axis is a matrix product. A processor does that so fast that wide filters
     cost little more than narrow ones.

@@ -186,7 +186,8 @@ class PixelClassifier:
         Notes
         -----
         Features take 190 bytes a pixel in 2D and 240 in 3D, for each channel. So they are made for
-        a part of the image at a time, with as much around it as the filters reach.
+        a part of the image at a time, with as much around it as the filters reach: 256 MB, or as
+        much as a part three times as long as that reach needs.
         """
         array = image_with_channels(image, channels=self.n_channels is not None)
         expected = (self.n_channels or 1, *self.spacing)

@@ -78,10 +78,10 @@ def scribble(
         )
     random = np.random.default_rng(rng)
     brush = _ball(width_px / 2, (0,) * (array.ndim - 2) + (1, 1))  # flat in a volume
-    apart = _ball(width_px / 2 + 2, (1,) * array.ndim)
+    apart = _ball(width_px + 2, (1,) * array.ndim)  # from the middle of one to that of another
     painted = np.zeros(array.shape, np.int32)
     for one in present:
-        free = array == one  # where the middle of a brush may be
+        free: Mask = np.asarray(array == one)  # where the middle of a brush may be
         for done in range(n_strokes):
             places = np.flatnonzero(free)
             if not len(places):
@@ -107,7 +107,7 @@ def _line(start: Places, free: Mask, half_px: float, rng: np.random.Generator) -
         path = np.repeat(start[None], len(angle), axis=0)
         path[:, -2] += np.round(np.cumsum(np.sin(angle))).astype(int)
         path[:, -1] += np.round(np.cumsum(np.cos(angle))).astype(int)
-        inside = ((path >= 0) & (path < free.shape)).all(axis=1)
+        inside: Mask = np.all((path >= 0) & (path < free.shape), axis=1)
         inside[inside] = free[tuple(path[inside].T)]
         line.append(path[np.logical_and.accumulate(inside)])
     return np.concatenate(line)
@@ -115,12 +115,11 @@ def _line(start: Places, free: Mask, half_px: float, rng: np.random.Generator) -
 
 def _ball(radius: float, along: tuple[int, ...]) -> Places:
     """Steps (n, ndim) from the middle of a ball to its pixels; flat where `along` is 0."""
-    reach = int(radius)
-    steps = np.stack(
-        np.meshgrid(*(np.arange(-reach, reach + 1) for _ in along), indexing="ij"), axis=-1
-    ).reshape(-1, len(along))
-    flat = (steps[:, np.array(along) == 0] == 0).all(axis=1)
-    return steps[flat & ((steps**2).sum(axis=1) <= radius**2)]
+    reach = np.arange(-int(radius), int(radius) + 1)
+    axes = np.meshgrid(*(reach if each else [0] for each in along), indexing="ij")
+    steps = np.stack(axes, axis=-1).reshape(-1, len(along))
+    ball: Places = steps[(steps**2).sum(axis=1) <= radius**2]
+    return ball
 
 
 def _around(line: Places, ball: Places, shape: tuple[int, ...]) -> tuple[Places, ...]:
