@@ -75,7 +75,7 @@ def _diffuse(masks: _Masks, sources: tuple[npt.NDArray[np.intp], ...], steps: in
     columns = np.empty((height, width + 2, many))
     middle = heat[1:-1, 1:-1]
     for _ in range(steps):
-        middle[*sources, np.arange(many)] += 1
+        middle[(*sources, np.arange(many))] += 1
         # The outer two first: mirrored masks then have mirrored heat to the last bit.
         np.add(heat[:-2], heat[2:], out=columns)
         columns += heat[1:-1]

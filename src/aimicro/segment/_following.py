@@ -57,11 +57,11 @@ class _Walk:
 
     def places(self, points: Points) -> Points:
         """Where the flow of points is read."""
-        return points * self.stretch + np.float32(0.5)
+        return np.asarray(points * self.stretch + 0.5, np.float32)
 
     def points(self, places: Points) -> Points:
         """Undo `places`."""
-        return (places - np.float32(0.5)) / self.stretch
+        return np.asarray((places - 0.5) / self.stretch, np.float32)
 
     def __call__(self, places: Points, steps: int) -> tuple[Points, _Settled]:
         """Places after some steps, and whether the last two led nowhere."""

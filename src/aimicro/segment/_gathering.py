@@ -1,5 +1,7 @@
 """Where points have gathered, objects are."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
@@ -29,15 +31,15 @@ def gather(ends: _Index, shape: tuple[int, ...]) -> Labels:
     ndim = len(shape)
     ends = ends + _REACH  # a margin, so that windows around seeds are whole
     padded = tuple(side + 2 * _REACH for side in shape)
-    counts = np.bincount(np.ravel_multi_index(tuple(ends), padded), minlength=np.prod(padded))
-    counts = counts.astype(np.int32).reshape(padded)
+    pixels = np.ravel_multi_index(tuple(ends), padded)
+    counts = np.bincount(pixels, minlength=math.prod(padded)).astype(np.int32).reshape(padded)
     seeds = np.argwhere((counts > _PEAK) & (counts == maximum_filter(counts, _AROUND)))
     seeds = seeds[np.argsort(counts[tuple(seeds.T)], kind="stable")]
 
     windows = sliding_window_view(counts > _GATHERED, (2 * _REACH + 1,) * ndim)
     windows = windows[tuple(seeds.T - _REACH)]
     grown = np.zeros_like(windows)
-    grown[:, *[_REACH] * ndim] = True
+    grown[(slice(None), *[_REACH] * ndim)] = True
     # One step along all axes of the image at once, none from seed to seed.
     neighbours = generate_binary_structure(ndim, ndim)[np.newaxis]
     grown = binary_dilation(grown, neighbours, iterations=_REACH, mask=windows)
@@ -48,7 +50,7 @@ def gather(ends: _Index, shape: tuple[int, ...]) -> Labels:
     return np.asarray(painted[tuple(ends)])
 
 
-def without(labels: Labels, ids: npt.ArrayLike) -> Labels:
+def without(labels: Labels, ids: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> Labels:
     """Labels without some of the objects, numbered again from 1 up."""
     new = (np.bincount(labels.ravel()) > 0).astype(np.int32)
     new[0] = 0
