@@ -38,10 +38,11 @@ def gather(ends: _Index, shape: tuple[int, ...]) -> Labels:
 
     windows = sliding_window_view(counts > _GATHERED, (2 * _REACH + 1,) * ndim)
     windows = windows[tuple(seeds.T - _REACH)]
-    grown = np.zeros_like(windows)
-    grown[(slice(None), *[_REACH] * ndim)] = True
+    middle = np.zeros(windows.shape[1:], bool)
+    middle[(_REACH,) * ndim] = True
     # One step along all axes of the image at once, none from seed to seed.
     neighbours = generate_binary_structure(ndim, ndim)[np.newaxis]
+    grown = np.broadcast_to(middle, windows.shape)
     grown = binary_dilation(grown, neighbours, iterations=_REACH, mask=windows)
 
     which, *offsets = np.nonzero(grown)
