@@ -64,7 +64,7 @@ def log_response(image: npt.ArrayLike, *, radius: float, spacing: Spacing = 1.0)
     sigma = checks.number("radius", radius, above=0, hint=LENGTH) / math.sqrt(values.ndim)
     response = np.zeros_like(values)
     for axis, side in enumerate(pixel):
-        order = np.eye(values.ndim, dtype=int)[axis]
+        order = 2 * np.eye(values.ndim, dtype=int)[axis]
         curved = ndimage.gaussian_filter(values, [sigma / one for one in pixel], order=order)
         response -= (sigma / side) ** 2 * curved
     return response

@@ -101,9 +101,10 @@ def foreground(
         window = checks.number("window", window, above=0, hint=LENGTH)
     if values.max() == values.min():  # else rounding would be taken for contrast
         return np.zeros(values.shape, bool)
-    otsu = float(threshold_otsu(smooth))
-    light = light_of(smooth, smooth <= otsu)
-    mask: Mask = light > factor * float(light[smooth <= otsu].max())
+    level = float(threshold_otsu(smooth))
+    dark = smooth <= level
+    light = light_of(smooth, dark)
+    mask: Mask = light > factor * (level - np.median(smooth[dark]))
     if window is not None:
         mask &= light > ratio * smoothed(light, window, pixel)
     return filled(mask) if fill_holes else mask
@@ -201,7 +202,7 @@ def local_threshold(
     A bright and a dim object, which one threshold would not keep both:
 
     >>> image = [[0, 90, 0, 0, 0, 0, 0, 9, 0]]
-    >>> local_threshold(image, window=1, sigma=0, factor=0.05).max(), otsu(image, sigma=0).max()
+    >>> local_threshold(image, window=2, factor=0.05).max(), otsu(image).max()
     (np.int32(2), np.int32(1))
     """
     mask = foreground(
@@ -273,7 +274,8 @@ def redraw(
     level = checks.number("level", level, low=0, high=1, hint="0.5 is half of the mean light.")
     pixel = pixel_of(spacing, values.ndim)
     light = light_of(smoothed(values, sigma, pixel), objects == 0)
-    count = np.bincount(objects.ravel())
-    mean = np.bincount(objects.ravel(), weights=light.ravel()) / np.maximum(count, 1)
-    kept = (objects > 0) & (light > level * mean[objects])
+    _, ranks = np.unique(objects, return_inverse=True)
+    ranks = ranks.ravel()
+    mean = np.bincount(ranks, weights=light.ravel()) / np.bincount(ranks)
+    kept = (objects > 0) & (light > level * mean[ranks].reshape(light.shape))
     return np.where(filled(kept), objects, 0).astype(np.int32)
