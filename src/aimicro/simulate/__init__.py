@@ -1,5 +1,6 @@
 """The truth and how a microscope sees it: specimens, optics, microscopes, cameras, movies."""
 
+from aimicro.simulate.annotator import annotate
 from aimicro.simulate.camera import Camera
 from aimicro.simulate.culture import CellParameters, Culture
 from aimicro.simulate.microscope import Acquisition, Microscope, Recording
@@ -41,6 +42,7 @@ __all__ = [
     "Tissue",
     "Track",
     "airy_psf",
+    "annotate",
     "beads",
     "bleaching",
     "blur",
