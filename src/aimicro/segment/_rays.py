@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 Floats = npt.NDArray[np.float32]
+_Labels = npt.NDArray[np.integer]
 
 _AT_ONCE = 1 << 17  # pixels: what is compared again and again stays in the processor's cache
 
@@ -17,7 +18,7 @@ def directions(n_rays: int) -> npt.NDArray[np.float64]:
     return np.stack([np.sin(angle), np.cos(angle)], axis=1)
 
 
-def numbered(labels: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
+def numbered(labels: _Labels) -> npt.NDArray[np.int32]:
     """Ids from 1 without gaps larger than the image, so that they can be counted."""
     if labels.max() > labels.size:
         ids, rank = np.unique(labels, return_inverse=True)

@@ -36,6 +36,8 @@ def suppress(
     the flat image; no two have the same. What comes back are the places among the N of those that
     are kept, those with the highest scores first.
     """
+    if not len(pixels):
+        return pixels
     stars = _stars(rays, pixels, shape[1])
     down = int(max((stars.bottom - stars.y).max(), (stars.y - stars.top).max())) + 2
     aside = int(max((stars.right - stars.x).max(), (stars.x - stars.left).max())) + 2
