@@ -200,13 +200,6 @@ def test_equal_to_the_published_program(fields: list[Labels]) -> None:
         np.testing.assert_allclose(sums, theirs["sums"], rtol=1e-6)
         for noise, chosen in theirs["chosen"].items():
             found = stardist.polygons(predicted(labels, float(noise)))
-            if noise == "0.2":
-                # An overlap within 0.01 of the threshold, where their whole-pixel corners decide.
-                ours, published = (
-                    set(map(tuple, p)) for p in (found.points.tolist(), chosen["points"])
-                )
-                assert len(ours ^ published) <= 2
-                continue
             assert found.points.tolist() == chosen["points"]
             areas = np.bincount(found.paint(labels.shape).ravel())
             assert areas.tolist() == chosen["areas"]
@@ -239,7 +232,7 @@ def finely(point: tuple[int, int], distances: Floats) -> npt.NDArray[np.bool_]:
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), threshold=st.sampled_from([0.0, 0.2, 0.4, 0.7, 1.0]))
 def test_what_is_kept_follows_the_definition(seed: int, threshold: float) -> None:
-    """Polygons that share more than the threshold, on a fine grid; within 0.02 both may be right."""
+    """By areas on a fine grid; where they are within 0.02 of the threshold, both may be right."""
     output, places = stars(seed, 7)
     masks = [finely(place, output[1:, *place]) for place in places]
     found = stardist.polygons(output, overlap_threshold=threshold, logits=False)

@@ -10,7 +10,7 @@ from aimicro.segment._rays import Floats, directions
 
 _Index = npt.NDArray[np.intp]
 
-_CLOSE = 0.25  # overlaps so near to the threshold are measured once more,
+_SURELY = 0.25  # overlaps that do not exceed the threshold by so much are measured once more,
 _PIECES = 16  # with edges in so many pieces: the error falls with their square
 
 
@@ -55,11 +55,11 @@ def suppress(
             max(int(stars.left[best]) - aside, 0), max(int(stars.right[best]) + aside, 0)
         )
         near = waiting[rows, columns]
-        other = _may_share(stars, best, near[near >= 0], threshold)
+        other = _may_share(stars, best, near[near >= 0].astype(np.intp), threshold)
         shared = _overlap(stars, best, other)
-        close = np.abs(shared - threshold) < _CLOSE
-        if close.any():
-            shared[close] = _overlap(stars, best, other[close], pieces=_PIECES)
+        unsure = shared < threshold + _SURELY
+        if unsure.any():
+            shared[unsure] = _overlap(stars, best, other[unsure], pieces=_PIECES)
         waiting.flat[pixels[other[shared > threshold]]] = -1
     return np.array(kept, np.intp)
 
@@ -88,7 +88,8 @@ def _may_share(stars: _Stars, best: int, other: _Index, threshold: float) -> _In
     aside = np.minimum(stars.right[other], stars.right[best])
     aside -= np.maximum(stars.left[other], stars.left[best])
     smaller = np.minimum(stars.area[other], stars.area[best])
-    return other[np.maximum(down, 0) * np.maximum(aside, 0) > threshold * smaller]
+    enough = np.maximum(down, 0) * np.maximum(aside, 0) > threshold * smaller
+    return np.asarray(other[enough])
 
 
 def _overlap(stars: _Stars, best: int, other: _Index, *, pieces: int = 1) -> Floats:

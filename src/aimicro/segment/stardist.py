@@ -67,7 +67,7 @@ class Polygons:
         """
         labels = np.zeros(shape, np.int32)
         for number, corners in reversed(list(enumerate(self.corners, start=1))):
-            labels[polygon(*corners.T, shape)] = number
+            labels[polygon(corners[:, 0], corners[:, 1], shape)] = number
         return labels
 
 
@@ -183,7 +183,7 @@ def polygons(
     Distances under 0.001 pixels, negative ones among them, count as 0.001, and those longer than
     the image's diagonal as that. Of equally probable pixels, the upper left one is first. Unlike in
     the published program, pixels near the frame are candidates, too, and the corners of polygons
-    are not cut to whole pixels before areas are measured.
+    are not cut to whole pixels before areas are measured: it keeps all that cover no whole pixel.
 
     Used in chapter 9, *StarDist*.
 
