@@ -5,15 +5,25 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import TypeVar
 
 from aimicro.cli._check_images import Image, Pair
+from aimicro.cli._check_truths import Task
 from aimicro.cli._findings import FINE, LOOK, MEND, Findings
 
 T = TypeVar("T", bound=Hashable)
 _FLAT = 4  # times as many slices as rows or columns: axes in another order
 _SAME_SIZE = 0.02  # relative difference of pixel sizes that is rounding
 _MANY, _SOME = 0.05, 1e-3  # of the pixels are saturated
+_AGAIN = (
+    "What was brighter is lost, and a network learns plateaus. Take them again with less light or "
+    "gain; if a contrast was stretched, go back to the original."
+)
+_CUT_OFF = {
+    MEND: ("Images that are cut off at the top: very many pixels have the highest value.", _AGAIN),
+    LOOK: ("Images with saturated pixels.", _AGAIN),
+    FINE: ("Images with a few saturated pixels.", "So few do no harm; take no more light."),
+}
 
 
-def judge_images(pairs: Sequence[Pair], findings: Findings) -> None:
+def judge_images(pairs: Sequence[Pair], task: Task, findings: Findings) -> None:
     """Note what is wrong with images, each for itself or among the others."""
     if not pairs:
         return
@@ -21,14 +31,13 @@ def judge_images(pairs: Sequence[Pair], findings: Findings) -> None:
     _types(pairs, findings)
     _pixel_sizes(pairs, findings)
     _content(pairs, findings)
-    _saturation(pairs, findings)
+    _saturation(pairs, task, findings)
 
 
 def _shapes(pairs: Sequence[Pair], findings: Findings) -> None:
     shapes = sorted({pair.raw.shape for pair in pairs})
-    if shapes:
-        ends = [shapes[0], shapes[-1]] if len(shapes) > 1 else shapes
-        findings.summaries["shape"] = f"{'ZYX'[-len(shapes[0]) :]} " + " to ".join(map(str, ends))
+    ends = [shapes[0], shapes[-1]] if len(shapes) > 1 else shapes
+    findings.summaries["shape"] = f"{'ZYX'[-len(shapes[0]) :]} " + " to ".join(map(str, ends))
     usual = _most(len(pair.raw.shape) for pair in pairs)
     for pair in pairs:
         raw, truth = pair.raw.shape, pair.truth.shape
@@ -64,12 +73,16 @@ def _shapes(pairs: Sequence[Pair], findings: Findings) -> None:
 
 def _types(pairs: Sequence[Pair], findings: Findings) -> None:
     told = []
-    for what, images in _both(pairs):
-        usual = _most(str(one.dtype) for one in images)
-        low = min((one.levels.lowest for one in images), default=0)
-        high = max((one.levels.highest for one in images), default=0)
-        told.append(f"{what} {usual} {low:g} to {high:g}")
-        for one in images:
+    other_files = [pair for pair in pairs if pair.raw.digest != pair.truth.digest]
+    for what, images in (
+        ("raw", [pair.raw for pair in pairs]),
+        ("true", [pair.truth for pair in other_files or pairs]),
+    ):
+        kind = _most(one.kind for one in images)
+        alike = [one for one in images if one.kind == kind]  # of others it is told elsewhere
+        usual = _most(str(one.dtype) for one in alike)
+        told.append(f"{what} {usual} {_range(alike)}")
+        for one in alike:
             if str(one.dtype) != usual:
                 findings.add(
                     "type",
@@ -77,9 +90,9 @@ def _types(pairs: Sequence[Pair], findings: Findings) -> None:
                     f"{what.capitalize()} images of another type than most, {usual}.",
                     "Save all of them alike, without scaling: another bit depth is another unit.",
                     file=one.path,
-                    detail=f"{one.dtype}, {one.levels.lowest:g} to {one.levels.highest:g}",
+                    detail=f"{one.dtype}, {_range([one])}",
                 )
-            if one.kind == "image" and one.levels.step > 1 and not one.constant:
+            if one.kind == "image" and one.levels.step > 1:
                 findings.add(
                     "type",
                     FINE,
@@ -88,16 +101,14 @@ def _types(pairs: Sequence[Pair], findings: Findings) -> None:
                     "16, or a contrast was stretched. No harm if all images have it.",
                     file=one.path,
                 )
-    if pairs:
-        findings.summaries["type"] = ", ".join(told)
+    findings.summaries["type"] = ", ".join(told)
 
 
 def _pixel_sizes(pairs: Sequence[Pair], findings: Findings) -> None:
     known = [pair.raw.pixel_size_um for pair in pairs if any(pair.raw.pixel_size_um)]
     usual = _most(known) if known else ()
-    if pairs:
-        sizes = " x ".join("?" if um is None else f"{um:.3g}" for um in usual)
-        findings.summaries["pixel size"] = f"{sizes} µm" if known else "the files do not tell"
+    sizes = " x ".join("?" if um is None else f"{um:.3g}" for um in usual)
+    findings.summaries["pixel size"] = f"{sizes} µm" if known else "the files do not tell"
     for pair in pairs:
         if _differ(pair.raw.pixel_size_um, pair.truth.pixel_size_um):
             findings.add(
@@ -149,44 +160,32 @@ def _content(pairs: Sequence[Pair], findings: Findings) -> None:
                     detail=f"usual {one.usual[0]:g} to {one.usual[1]:g}, "
                     f"all {one.levels.lowest:g} to {one.levels.highest:g}",
                 )
-    if pairs:
-        kinds = Counter(pair.truth.kind for pair in pairs)
-        findings.summaries["content"] = "truth: " + ", ".join(
-            f"{n} {kind}" for kind, n in kinds.most_common()
-        )
+    kinds = Counter(pair.truth.kind for pair in pairs).most_common()
+    counted = ", ".join(f"{n} {kind}" for kind, n in kinds)
+    findings.summaries["content"] = f"truth: {counted}"
 
 
-def _saturation(pairs: Sequence[Pair], findings: Findings) -> None:
-    images = [one for pair in pairs for one in (pair.raw, pair.truth)]
+def _saturation(pairs: Sequence[Pair], task: Task, findings: Findings) -> None:
+    images = [pair.raw for pair in pairs]
+    images += [pair.truth for pair in pairs if task == "restore"]
     worst = max((one.saturation.fraction for one in images if one.saturation), default=0.0)
-    if pairs:
-        findings.summaries["saturation"] = f"at most {100 * worst:.2g} % of the pixels"
+    findings.summaries["saturation"] = f"at most {100 * worst:.2g} % of the pixels"
     for one in images:
         if one.saturation is None:
             continue
         fraction = one.saturation.fraction
         level = MEND if fraction > _MANY else LOOK if fraction > _SOME else FINE
-        what = {
-            MEND: "Images that are cut off at the top: so many pixels have the highest value.",
-            LOOK: "Images with saturated pixels.",
-            FINE: "Images with a few saturated pixels.",
-        }
-        findings.add(
-            "saturation",
-            level,
-            what[level],
-            "What was brighter is lost, and a network learns plateaus. Take them again with less "
-            "light or gain; if a contrast was stretched, go back to the original.",
-            file=one.path,
-            detail=f"{100 * fraction:.2g} % at {one.saturation.level:g}",
-        )
+        what, todo = _CUT_OFF[level]
+        detail = f"{100 * fraction:.2g} % at {one.saturation.level:g}"
+        findings.add("saturation", level, what, todo, file=one.path, detail=detail)
 
 
 # ---- small things
 
 
-def _both(pairs: Sequence[Pair]) -> list[tuple[str, list[Image]]]:
-    return [("raw", [pair.raw for pair in pairs]), ("true", [pair.truth for pair in pairs])]
+def _range(images: Sequence[Image]) -> str:
+    lowest = min(one.levels.lowest for one in images)
+    return f"{lowest:g} to {max(one.levels.highest for one in images):g}"
 
 
 def _most(values: Iterable[T]) -> T:

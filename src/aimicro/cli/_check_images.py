@@ -1,5 +1,6 @@
 """What ``aimicro check`` measures of each image, one pair in memory at a time."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ from aimicro.train.files import read_stack
 from aimicro.train.plausible import digest, looks_like_labels, usual_range
 
 Kind = Literal["image", "labels", "mask", "float labels", "empty"]
+_HOUSE_STYLE = re.compile("(Expected .*?), (got .*?)[.] (.*)")  # so are all refusals worded
 _BINS = 64
 _SHOWN = 160  # pixels of an image in the picture
 
@@ -107,8 +109,8 @@ def _pair(split: str, raw: Path, truth: Path, findings: Findings) -> Pair | None
     ]
     if read[0] is None or read[1] is None or images[0] is None or images[1] is None:
         return None
-    pixels, true = read[0][0], read[1][0]
     pair = Pair(split, images[0], images[1])
+    pixels, true = _usual(read[0][0], pair.raw.usual), _usual(read[1][0], pair.truth.usual)
     pair.photons, pair.landmarks = photon_transfer(pixels), landmarks(pixels)
     if pixels.shape == true.shape:
         drawn = true if pair.truth.kind == "image" else true > 0
@@ -124,7 +126,9 @@ def _read(path: Path, findings: Findings) -> tuple[NDArray[Any], tuple[float | N
         image = read_stack(path)
     except (ValueError, TypeError, OSError, MemoryError) as fault:
         words = str(getattr(fault, "plain", fault)).removeprefix(f"{path}: ")
-        findings.add("reading", MEND, words, "", file=path)
+        parts = _HOUSE_STYLE.fullmatch(words)
+        expected, came, todo = parts.groups() if parts else ("Files that can be read", words, "")
+        findings.add("reading", MEND, f"{expected}.", todo, file=path, detail=came)
         return None
     return image.data, image.pixel_size_um
 
@@ -133,7 +137,8 @@ def _image(
     path: Path, pixels: NDArray[Any], size: tuple[float | None, ...], *, is_truth: bool
 ) -> Image:
     kind = _kind(pixels) if is_truth else "image"
-    drawn = pixels if kind == "image" else pixels > 0
+    usual = usual_range(pixels) if kind == "image" else None
+    drawn = _usual(pixels, usual) if kind == "image" else pixels > 0
     return Image(
         path=path,
         kind=kind,
@@ -142,17 +147,22 @@ def _image(
         pixel_size_um=size,
         levels=levels(pixels),
         saturation=saturation(pixels) if kind == "image" else None,
-        usual=usual_range(pixels) if kind == "image" else None,
+        usual=usual,
         digest=digest(pixels),
         small=thumbnail(drawn),
         shown=_shown(pixels),
-        histogram=np.histogram(pixels.astype(np.float32), _BINS),
+        histogram=np.histogram(drawn.astype(np.float32), _BINS),
     )
+
+
+def _usual(pixels: NDArray[Any], usual: tuple[float, float] | None) -> NDArray[Any]:
+    """Clip the few pixels that are far beyond all others, as training does."""
+    return np.clip(pixels, *usual) if usual else pixels
 
 
 def _kind(truth: NDArray[Any]) -> Kind:
     """Tell what a truth is: intensities, or objects, and in which numbers."""
-    low, high = truth.min(), truth.max()
+    low, high = float(truth.min()), float(truth.max())
     if low == high:
         return "empty" if low == 0 else "image"
     if truth.dtype == bool:

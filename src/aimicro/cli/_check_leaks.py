@@ -90,31 +90,27 @@ def _with_common_landmarks(pairs: Sequence[Pair]) -> Iterator[Places]:
 
 def _same_field(pairs: Sequence[Pair], known: set[Places], findings: Findings) -> set[Places]:
     """Other exposures of one field, also turned: the same structure with other noise."""
-    found: set[Places] = set()
     members = defaultdict(list)
     for place, pair in enumerate(pairs):
         members[pair.split].append(place)
+    found: set[Places] = set()
     for ours, theirs in combinations(members.values(), 2):
-        small = [np.stack([pairs[place].raw.small for place in places])
-                 for places in (ours, theirs)]  # fmt: skip
-        alike = likeness(*small).max(axis=0)
+        small = np.stack([pairs[place].raw.small for place in theirs])
+        alike = np.stack([likeness([pairs[one].raw.small], small).max(axis=0)[0] for one in ours])
         # Where most are alike, as cells cut out one by one, it tells nothing.
         if np.median(alike) > _UNLIKE and alike.size > 1:
             continue
-        for i, k in np.argwhere(alike > _SAME_FIELD):
-            places = (ours[i], theirs[k])
-            if tuple(sorted(places)) in known:
-                continue
-            a, b = (pairs[place] for place in places)
+        new = {(ours[i], theirs[k]) for i, k in np.argwhere(alike > _SAME_FIELD)} - known
+        for a, b in sorted(new):
             findings.add(
                 "splits",
                 LOOK,
-                f"{a.split} and {b.split} seem to show the same field twice.",
+                f"{pairs[a].split} and {pairs[b].split} seem to show the same field twice.",
                 _APART,
-                file=a.raw.path,
-                detail=f"like {b.raw.path}, correlation {alike[i, k]:.2f}",
+                file=pairs[a].raw.path,
+                detail=f"like {pairs[b].raw.path}",
             )
-            found.add((min(places), max(places)))
+        found |= new
     return found
 
 

@@ -9,7 +9,8 @@ from aimicro.cli._findings import LOOK, MEND, Findings
 from aimicro.inspect import likeness
 
 _MOVED, _FAR, _CLEARER = 0.5, 1.5, 0.05  # pixels, and the gain in correlation that proves them
-_BETTER = 0.3  # gain in correlation of thumbnails that proves another partner, or a turn
+# Correlation of thumbnails, and its gain, that prove another partner or a turn.
+_RELATED, _BETTER = 0.5, 0.3
 _UNLIKE = 3  # times more light than in the first split
 # In the order of `aimicro.inspect.likeness`.
 _TURNS = (
@@ -36,34 +37,42 @@ def _partners(pairs: Sequence[Pair], findings: Findings) -> list[Pair]:
     elsewhere = []
     for split in dict.fromkeys(pair.split for pair in pairs):
         members = [pair for pair in pairs if pair.split == split]
-        small = [np.stack([getattr(pair, kind).small for pair in members])
-                 for kind in ("raw", "truth")]  # fmt: skip
-        alike = np.abs(likeness(*small))
-        for i, pair in enumerate(members):
-            own, others, turns = alike[0, i, i], alike[0, i], alike[:, i, i]
+        truths = np.stack([pair.truth.small for pair in members])
+        for place, pair in enumerate(members):
+            alike = np.abs(likeness([pair.raw.small], truths))[:, 0]
+            others, turns = alike[0], alike[:, place]
             best, turn = int(others.argmax()), int(turns.argmax())
-            if max(others[best], turns[turn]) < own + _BETTER or pair.raw.shape != pair.truth.shape:
+            found = max(others[best], turns[turn])
+            if pair.raw.shape != pair.truth.shape or found < max(_RELATED, others[place] + _BETTER):
                 continue
             elsewhere.append(pair)
             if others[best] >= turns[turn]:
-                findings.add(
-                    "registration",
-                    MEND,
-                    "The truth belongs to another raw image.",
-                    "Exchange the files, or correct their names.",
-                    file=pair.raw.path,
-                    detail=f"its truth seems to be {members[best].truth.path.name}",
-                )
+                _tell_partner(pair, members[best].truth.path.name, findings)
             else:
-                findings.add(
-                    "registration",
-                    MEND,
-                    "The truth lies otherwise than the raw image.",
-                    "Turn or mirror one of them back.",
-                    file=pair.raw.path,
-                    detail=f"its truth has to be {_TURNS[turn]}",
-                )
+                _tell_turn(pair, _TURNS[turn], findings)
     return elsewhere
+
+
+def _tell_partner(pair: Pair, name: str, findings: Findings) -> None:
+    findings.add(
+        "registration",
+        MEND,
+        "The truth belongs to another raw image.",
+        "Exchange the files, or correct their names.",
+        file=pair.raw.path,
+        detail=f"its truth seems to be {name}",
+    )
+
+
+def _tell_turn(pair: Pair, turn: str, findings: Findings) -> None:
+    findings.add(
+        "registration",
+        MEND,
+        "The truth lies otherwise than the raw image.",
+        "Turn or mirror one of them back.",
+        file=pair.raw.path,
+        detail=f"its truth has to be {turn}",
+    )
 
 
 def _registration(pairs: Sequence[Pair], findings: Findings) -> None:

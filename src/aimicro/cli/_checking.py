@@ -23,7 +23,7 @@ def examine(options: argparse.Namespace) -> tuple[Findings, list[Pair], Task]:
     splits = splits_of(options, config, findings)
     pairs = measured(splits, findings)
     task = options.task or ("restore" if config else task_of(pairs))
-    judge_images(pairs, findings)
+    judge_images(pairs, task, findings)
     judge_matches(pairs, findings)
     judge_truths(pairs, task, findings)
     seen = options.receptive_field

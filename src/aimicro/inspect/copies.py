@@ -126,7 +126,7 @@ def thumbnail(image: npt.ArrayLike, *, side: int = 32) -> npt.NDArray[np.float32
     """
     pixels = checks.image("image", image)
     side = checks.whole("side", side, low=8)
-    plane = pixels.mean(axis=0) if pixels.ndim == 3 else pixels.astype(np.float64)
+    plane = pixels.mean(axis=0, dtype=np.float64) if pixels.ndim == 3 else pixels.astype(np.float64)
     small = resize(plane, (side, side), order=1, anti_aliasing=True, preserve_range=True)
     small = small - ndimage.gaussian_filter(small, _COARSE)
     small = small - small.mean()
@@ -170,9 +170,10 @@ def likeness(first: npt.ArrayLike, second: npt.ArrayLike) -> npt.NDArray[np.floa
             f"Expected stacks of square thumbnails of one size, got {ours.shape} and "
             f"{theirs.shape}. Stack them with numpy.stack."
         )
-    rows = ours.reshape(len(ours), -1)
+    n_pixels = ours.shape[1] ** 2  # not -1, which no stack without images can tell
+    rows = ours.reshape(-1, n_pixels)
     turned = _orientations(theirs)
-    return np.stack([rows @ each.reshape(len(theirs), -1).T for each in turned])
+    return np.stack([rows @ each.reshape(-1, n_pixels).T for each in turned])
 
 
 def _orientations(stack: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
@@ -191,7 +192,7 @@ def _of_plane(plane: npt.NDArray[np.generic]) -> Hashes:
     around = _orientations(ranks.reshape(-1, _SIDE, _SIDE))
     # Sums of unsigned numbers wrap around, as they should.
     hashes = [
-        (each.reshape(len(ranks), -1).astype(np.uint64) * _FACTORS).sum(axis=1) for each in around
+        (each.reshape(-1, _SIDE**2).astype(np.uint64) * _FACTORS).sum(axis=1) for each in around
     ]
     return np.asarray(np.min(hashes, axis=0), np.uint64)
 
