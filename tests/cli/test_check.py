@@ -209,8 +209,13 @@ def parts_by_name(folder: Path) -> Path:
 
 def labels_among_intensities(folder: Path) -> Path:
     path = of(folder, "train", "gt")[0]
-    change(path, lambda image: 3 * (image > np.percentile(image, 80)).astype(np.uint16)
-           + 4 * (image > np.percentile(image, 95)).astype(np.uint16))  # fmt: skip
+
+    def outlined(image: Any) -> Any:
+        smooth = gaussian_filter(image, 3)
+        low, high = np.percentile(smooth, (60, 85))
+        return (3 * (smooth > low) + 4 * (smooth > high)).astype(np.float32)
+
+    change(path, outlined)
     return path
 
 

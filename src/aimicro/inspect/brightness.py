@@ -9,7 +9,7 @@ from aimicro import checks
 
 _FEWEST = 10  # pixels at the top that are no accident
 _BAND = 0.01  # of the range, below the top: what a fading histogram is judged by
-_PILED = 3  # times as many pixels at the top as at a level of the band
+_PILED = 2  # times as many pixels at the top as at a level of the band
 
 
 class Saturation(NamedTuple):
@@ -59,8 +59,8 @@ def saturation(image: npt.ArrayLike) -> Saturation | None:
     Returns
     -------
     Saturation or None
-        None where fewer than 10 pixels have the highest value, or not three times as many as have,
-        on average, a level in the highest percent of the range below it.
+        None where fewer than 10 pixels have the highest value, or not twice as many as have, on
+        average, a level in the highest percent of the range below it.
 
     Raises
     ------
@@ -80,12 +80,12 @@ def saturation(image: npt.ArrayLike) -> Saturation | None:
     """
     pixels = checks.image("image", image)
     top, low = float(pixels.max()), float(pixels.min())
-    n_top = int(np.count_nonzero(pixels == pixels.max()))
-    if top == low or n_top < _FEWEST:
+    below = pixels[pixels < pixels.max()]
+    n_top = pixels.size - below.size
+    if n_top < _FEWEST or not below.size:
         return None
-    least = 1 if pixels.dtype.kind in "iu" else 0
-    band = pixels[(pixels >= top - max(least, _BAND * (top - low))) & (pixels != pixels.max())]
-    if band.size and n_top <= _PILED * band.size / np.unique(band).size:
+    band = below[below >= min(float(below.max()), top - _BAND * (top - low))]
+    if n_top <= _PILED * band.size / np.unique(band).size:
         return None
     return Saturation(top, n_top / pixels.size)
 

@@ -14,13 +14,15 @@ _APART, _SIDE = 11, 7  # pixels: landmarks are the brightest within, and known b
 _FEWEST_LEVELS = 6  # around a landmark; with fewer, one is like another
 _KEPT = 2048  # landmarks of an image
 _FACTORS = np.random.default_rng(0).integers(2**63, size=_SIDE**2, dtype=np.uint64) | np.uint64(1)
+_AROUND, _AT_ONCE = np.ones((3, 3), np.uint8), 2**14  # neighbours; windows in memory
 _COARSE = 6  # pixels of a thumbnail; what varies more slowly is illumination
 
 
 def landmarks(image: npt.ArrayLike) -> Hashes:
     """Return numbers for the neighbourhoods of bright spots, by which copies are recognised.
 
-    A landmark is a pixel that is the brightest of 11 x 11. The order of the brightness of the 7 x 7
+    A landmark is a pixel that is the brightest of 11 x 11, and brighter than all that touch it. The
+    order of the brightness of the 7 x 7
     pixels around it is its number, the same in all eight orientations. Noise does not repeat, so
     that two images share landmarks only where they show the same recording: copied, turned,
     mirrored, cropped, shifted, and with another contrast or bit depth. Of many landmarks those with
@@ -185,16 +187,25 @@ def _orientations(stack: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
 def _of_plane(plane: npt.NDArray[np.generic]) -> Hashes:
     edge = _SIDE // 2
     brightest = plane == ndimage.maximum_filter(plane.astype(np.float64), _APART)
-    rows, columns = np.nonzero(brightest[edge : -edge or None, edge : -edge or None])
-    windows = np.lib.stride_tricks.sliding_window_view(plane, (_SIDE, _SIDE))[rows, columns]
+    # In a plateau every pixel is the brightest.
+    brightest &= ndimage.convolve(brightest.astype(np.uint8), _AROUND, mode="constant") == 1
+    rows, columns = np.nonzero(brightest[edge:-edge, edge:-edge])
+    windows = np.lib.stride_tricks.sliding_window_view(plane, (_SIDE, _SIDE))
+    parts = (slice(start, start + _AT_ONCE) for start in range(0, len(rows), _AT_ONCE))
+    found = [_hashes(windows[rows[part], columns[part]]) for part in parts]
+    return np.concatenate([np.zeros(0, np.uint64), *found])
+
+
+def _hashes(windows: npt.NDArray[np.generic]) -> Hashes:
+    """Return a number for each window, the lowest of those of its eight orientations."""
     ranks = _ranks(windows.reshape(-1, _SIDE**2))
     ranks = ranks[ranks.max(axis=1, initial=0) >= _FEWEST_LEVELS - 1]
     around = _orientations(ranks.reshape(-1, _SIDE, _SIDE))
     # Sums of unsigned numbers wrap around, as they should.
-    hashes = [
+    sums = [
         (each.reshape(-1, _SIDE**2).astype(np.uint64) * _FACTORS).sum(axis=1) for each in around
     ]
-    return np.asarray(np.min(hashes, axis=0), np.uint64)
+    return np.asarray(np.min(sums, axis=0), np.uint64)
 
 
 def _ranks(rows: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
