@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from aimicro.inspect import shift_between
+from aimicro.inspect import registration, shift_between
 
 
 def specimen(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
@@ -39,10 +39,11 @@ def test_nothing_to_compare() -> None:
     assert shift_between(np.ones((32, 32)), specimen((32, 32))) == ((0, 0), 0, 0)
 
 
-def test_large_images_by_their_middle() -> None:
-    truth = specimen((2100, 2100))
+def test_large_images_by_their_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registration, "_LARGEST", 2**13)
+    truth = specimen((300, 200))
     found = shift_between(np.roll(truth, 5, axis=1), truth)
-    assert found.offset == pytest.approx((0, -5), abs=0.11)
+    assert found.offset == pytest.approx((0, -5), abs=0.3)  # what entered at its edges counts
 
 
 def test_other_shapes_are_refused() -> None:

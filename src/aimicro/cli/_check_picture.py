@@ -1,6 +1,7 @@
 """The picture of ``aimicro check``: pairs beside their histograms, suspicious ones first."""
 
 import io
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,7 +28,9 @@ def picture_of(pairs: Sequence[Pair], findings: Findings) -> bytes:
     _draw_sizes(grid[-1, 1], pairs)
     _draw_photons(grid[-1, 2], pairs)
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=110)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # of names in other scripts
+        figure.savefig(file, format="png", dpi=110)
     return file.getvalue()
 
 
@@ -40,8 +43,9 @@ def _mark(pair: Pair, findings: Findings) -> str:
 def _draw_image(axes: Axes, image: Image, title: str, findings: Findings) -> None:
     axes.imshow(image.shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     trouble = findings.suspects.get(str(image.path), "")
-    # $ would begin a formula, and long names would leave the page.
-    plain = (title if len(title) <= 40 else f"{title[:37]}…").replace("$", r"\$")
+    # A name may be no UTF-8, too long for its place, or begin a formula with $.
+    told = title.encode(errors="backslashreplace").decode()
+    plain = (told if len(told) <= 40 else f"{told[:37]}…").replace("$", r"\$")
     axes.set_title(f"✗ {trouble}\n{plain}" if trouble else plain, fontsize=8,
                    color=_RED if trouble else "black")  # fmt: skip
     axes.set(xticks=[], yticks=[])

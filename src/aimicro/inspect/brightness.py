@@ -49,7 +49,8 @@ def saturation(image: npt.ArrayLike) -> Saturation | None:
 
     Towards its brightest pixels the histogram of an image fades. Where a detector, or a conversion
     to fewer bits, cuts it, all that lies above is counted at the last level. So neither the type of
-    the numbers nor the bits of the camera need to be known.
+    the numbers nor the bits of the camera need to be known. Of few photons, whose histogram fades
+    within a level or two, it cannot be told.
 
     Parameters
     ----------
