@@ -12,8 +12,10 @@ from aimicro.data.fetching import (
     about,
     fetch,
 )
+from aimicro.data.trained import Card, card, weights
 
 __all__ = [
+    "Card",
     "Collection",
     "DataMismatchError",
     "DataSet",
@@ -21,8 +23,10 @@ __all__ = [
     "Movie",
     "about",
     "bead",
+    "card",
     "denoising_pairs",
     "epidermis",
     "fetch",
     "nuclei",
+    "weights",
 ]
