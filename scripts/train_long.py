@@ -4,7 +4,7 @@ Usage: train_long.py TASK ...   About half an hour each on one core.
 
 More pairs than in the tutorial, drawn with another seed than the test volumes; a network twice as
 deep and half as wide again; ten times the steps. The weights are chosen on validation pairs; the
-test set is scored once, after that. Weights and card go to src/aimicro/data/weights.
+test set is scored once, after that. Weights and card go to src/aimicro/data/long_trainings.
 """
 
 import json
@@ -24,7 +24,7 @@ from aimicro.benchmarks import restoration_task
 from aimicro.predict import predict
 from aimicro.train import best_weights, load_model
 
-WEIGHTS = Path(__file__).resolve().parents[1] / "src" / "aimicro" / "data" / "weights"
+WEIGHTS = Path(__file__).resolve().parents[1] / "src" / "aimicro" / "data" / "long_trainings"
 SIMULATE = {
     "denoise_volumes": "--task denoise -n 48",
     "deconvolve": "--task deconvolve --structure vesicles --photons 20 "

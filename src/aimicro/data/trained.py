@@ -11,7 +11,7 @@ import pooch
 from aimicro import checks
 from aimicro.data.fetching import DataMismatchError
 
-_FOLDER = Path(str(resources.files("aimicro.data"))) / "weights"
+_FOLDER = Path(str(resources.files("aimicro.data"))) / "long_trainings"
 
 
 @dataclass(frozen=True)
