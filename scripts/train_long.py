@@ -79,7 +79,8 @@ def train(task: str) -> None:
         "simulate": simulate,
         "config": config,
         "seconds": round(seconds),
-        "machine": f"{torch.get_num_threads()} core(s), {platform.machine()}, torch {torch.__version__}",
+        "machine": f"{torch.get_num_threads()} core(s), {platform.machine()}, "
+        f"torch {torch.__version__}",
         "validation_loss": float(found.stem.rpartition("_")[2]),
         "psnr": round(psnr, 3),
         "version": aimicro.__version__,

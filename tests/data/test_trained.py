@@ -41,7 +41,7 @@ def test_a_damaged_file_is_refused(tmp_path, monkeypatch):
 
 
 def test_an_unknown_task_is_refused():
-    with pytest.raises(ValueError, match="Expected task as one of .*deconvolve.*, got .segment."):
+    with pytest.raises(ValueError, match=r"Expected task as one of .*deconvolve.*, got .segment."):
         data.weights("segment")
 
 
