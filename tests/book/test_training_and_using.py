@@ -26,7 +26,7 @@ def test_the_code_of_the_page_runs():
     names: dict = {}
     exec("\n".join(re.findall(r"```python\n(.*?)```", CHAPTER, re.DOTALL)), names)
     assert all(names["parts"].values())
-    assert sum(map(len, names["parts"].values())) == len(names["names"]) == 24
+    assert sum(map(len, names["split"])) == len(names["names"]) == 24
 
 
 @pytest.mark.parametrize(
