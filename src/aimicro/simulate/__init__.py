@@ -1,5 +1,6 @@
 """The truth and how a microscope sees it: specimens, optics, microscopes, cameras, movies."""
 
+from aimicro.simulate.annotator import annotate
 from aimicro.simulate.camera import Camera
 from aimicro.simulate.culture import CellParameters, Culture
 from aimicro.simulate.microscope import Acquisition, Microscope, Recording
@@ -8,6 +9,7 @@ from aimicro.simulate.noise import Noise
 from aimicro.simulate.optics import airy_psf, blur, otf, psf, strehl_ratio
 from aimicro.simulate.pairs import Pair, random_wavefront, simulate_pair
 from aimicro.simulate.pupil import Pupil
+from aimicro.simulate.scribbles import scribble
 from aimicro.simulate.specimens import (
     Randomise,
     Tissue,
@@ -40,6 +42,7 @@ __all__ = [
     "Tissue",
     "Track",
     "airy_psf",
+    "annotate",
     "beads",
     "bleaching",
     "blur",
@@ -54,6 +57,7 @@ __all__ = [
     "phase_map",
     "psf",
     "random_wavefront",
+    "scribble",
     "simulate_pair",
     "strehl_ratio",
     "tissue",
