@@ -26,8 +26,9 @@ from aimicro.inspect import (
     shift_between,
     thumbnail,
 )
+from aimicro.io import digest
 from aimicro.train.files import read_stack
-from aimicro.train.plausible import digest, looks_like_labels, usual_range
+from aimicro.train.plausible import looks_like_labels, usual_range
 
 Kind = Literal["image", "labels", "mask", "float labels", "empty"]
 _HOUSE_STYLE = re.compile("(Expected .*?), (got .*?)[.] (.*)")  # so are all refusals worded
