@@ -56,6 +56,9 @@ def train(config_file: Path, folder: Path, *, resume: bool, task: str | None = N
     earlier = _earlier(folder, resume=resume)
     pairs = image_pairs(config, which="training")
     held_out = image_pairs(config, which="validation")
+    if isinstance(config, SegmentationConfig):
+        for which in filter(None, (pairs, held_out)):
+            check_labels(which, masks=config.method == "unet" and not config.borders)
     settled = _settled(config, pairs, held_out)
     if earlier:
         _check_same(settled, earlier, folder)
@@ -201,10 +204,6 @@ def _check_same(now: Complete, earlier: Complete, folder: Path) -> None:
 
 
 def _train(config: Complete, folder: Path, pairs: Pairs, held_out: Pairs) -> str:
-    if isinstance(config, CompleteSegmentation):
-        masks = config.method == "unet" and not config.borders
-        for which in filter(None, (pairs, held_out)):
-            check_labels(which, masks=masks)
     learns = learner(config)
     patches = _patches(config, learns, pairs, fraction_of_memory=0.9 if held_out else 1.0)
     validation = _validation_patches(config, learns, held_out) if held_out else None
