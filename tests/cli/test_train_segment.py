@@ -267,7 +267,8 @@ class TestBadInput:
         [
             (squares() + np.float32(0.5), {}, "Expected labels as labels, whole numbers, got flo"),
             (np.zeros((32, 40, 3), np.uint8), {"photometric": "rgb"}, "neither colours nor a chan"),
-            (squares() == np.array([3, 6, 9])[:, None, None], {}, "a channel for each object"),
+            (squares() == np.array([3, 6, 9])[:, None, None], {"photometric": "minisblack"},
+             "neither colours nor a channel for each object"),
             (np.stack([squares()] * 2), {"imagej": True, "metadata": {"axes": "CYX"}},
              "got CYX .* neither colours nor a channel"),
             (-squares().astype(np.int16), {}, "labels from 0 .background. up, got -12"),
