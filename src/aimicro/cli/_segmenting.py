@@ -26,7 +26,6 @@ from aimicro.io import (
     read_header,
     read_tiff,
     replacing,
-    write_annotations,
     write_tiff,
     zeros_on_disk,
 )
@@ -110,17 +109,6 @@ class Segmentation:
             "invented50": counts.fp,
         }
 
-    def write(self, job: Job, found: Found) -> None:
-        """Write the label image, in 16 bits if they hold the ids."""
-        kind = np.uint16 if found.labels.max(initial=0) < 2**16 else np.uint32
-        image = found.image
-        size = found.pixel_size_um or image.pixel_size_um
-        write_tiff(job.output, found.labels.astype(kind), axes=image.axes, pixel_size_um=size)
-
-    def write_rois(self, path: Path, found: Found) -> None:
-        """Write the outlines for ImageJ."""
-        write_annotations(path, found.labels)
-
     def _read(self, file: Path, scratch: Path) -> TiffImage:
         shape = read_header(file).shape
         if len(shape) != self.ndim:
@@ -161,6 +149,13 @@ class Segmentation:
         finally:
             hook.remove()
         return found if channels > 1 else found[np.newaxis]
+
+
+def write_labels(path: Path, found: Found) -> None:
+    """Write the label image, in 16 bits if they hold the ids."""
+    kind = np.uint16 if found.labels.max(initial=0) < 2**16 else np.uint32
+    size = found.pixel_size_um or found.image.pixel_size_um
+    write_tiff(path, found.labels.astype(kind), axes=found.image.axes, pixel_size_um=size)
 
 
 class MeasurementTable:

@@ -16,6 +16,7 @@ from aimicro.cli._jobs import (
     whole_numbers,
     write_table,
 )
+from aimicro.io import write_annotations
 
 
 def add_to(commands: Any) -> None:
@@ -102,7 +103,7 @@ def _segment_all(
     *,
     overwrite: bool,
 ) -> None:
-    from aimicro.cli._segmenting import MeasurementTable
+    from aimicro.cli._segmenting import MeasurementTable, write_labels
 
     scores = rows_of_others(scored, jobs)
     table = MeasurementTable(measured, jobs, anew=overwrite)
@@ -114,11 +115,11 @@ def _segment_all(
         row = segmentation.scores(job, found)
         table.add(job, found)
         if segmentation.options.rois:
-            segmentation.write_rois(rois_of(job), found)
+            write_annotations(rois_of(job), found.labels)
         if scored and row:
             scores.append(row)
             write_table(scored, scores)
         # At last: an image that has labels has all the rest.
-        segmentation.write(job, found)
+        write_labels(job.output, found)
 
     do_all(jobs, segment, overwrite=overwrite)
