@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 import aimicro
-from aimicro.cli import apply, check, simulate, train
+from aimicro.cli import apply, check, segment, simulate, train
 
 
 class _Parser(argparse.ArgumentParser):
@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     whole = _Parser(prog="aimicro", description="The command line of the book AI in Microscopy.")
     whole.add_argument("--version", action="version", version=f"aimicro {aimicro.__version__}")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (simulate, check, train, apply):
+    for command in (simulate, check, train, apply, segment):
         command.add_to(commands)
     return whole
 

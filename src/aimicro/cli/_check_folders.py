@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aimicro.cli._files import paired, tiffs
 from aimicro.cli._findings import LOOK, MEND, Findings
-from aimicro.cli.config import TrainingConfig, image_pairs
+from aimicro.cli.config import Config, image_pairs
 
 RAW, TRUTH = "raw", "gt"  # as aimicro simulate calls them
 _FIRST = ("train", "val", "test")  # the order of splits; others follow
@@ -34,7 +34,7 @@ class Split:
 
 
 def splits_of(
-    options: argparse.Namespace, config: TrainingConfig | None, findings: Findings
+    options: argparse.Namespace, config: Config | None, findings: Findings
 ) -> list[Split]:
     """Find the splits that the options name; what does not pair is a finding."""
     if config:
@@ -58,7 +58,7 @@ def splits_of(
     return splits
 
 
-def _configured(config: TrainingConfig, which: str, findings: Findings) -> Split | None:
+def _configured(config: Config, which: str, findings: Findings) -> Split | None:
     """Give the pairs of a configuration, or those that can be made of them."""
     name = "train" if which == "training" else "val"
     folders = getattr(config, f"{which}_data_dir")

@@ -7,8 +7,9 @@ import numpy as np
 
 from aimicro.cli._check_images import Pair
 from aimicro.cli._findings import LOOK, MEND, Findings
-from aimicro.cli._training import complete, network_of
-from aimicro.cli.config import TrainingConfig
+from aimicro.cli._learners import learner
+from aimicro.cli._training import settle
+from aimicro.cli.config import Config
 
 _LARGE = 95  # percentile of the widths that a network must see at once
 _OTHER = 1.5  # times as large in one split as in another
@@ -67,9 +68,7 @@ def _against_field(large: float, field_px: float | None, findings: Findings) -> 
         )
 
 
-def judge_configuration(
-    config: TrainingConfig, pairs: Sequence[Pair], findings: Findings
-) -> float | None:
+def judge_configuration(config: Config, pairs: Sequence[Pair], findings: Findings) -> float | None:
     """Ask aimicro train what it would make of a configuration; return what its network sees."""
     by_split = {
         split: [(pair.raw.path, pair.truth.path) for pair in pairs if pair.split == split]
@@ -80,13 +79,13 @@ def judge_configuration(
     try:
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
-            settled = complete(config, by_split["train"], by_split["val"])
+            settled = settle(config, by_split["train"], by_split["val"])
     except ValueError as fault:
         findings.add("training", MEND, str(fault), "")
         return None
     for warning in told:
         findings.add("training", LOOK, str(warning.message), "Right if it is meant.")
-    seen = 2 * network_of(settled).receptive_radius + 1
+    seen = 2 * learner(settled).network.receptive_radius + 1
     patch = settled.input_shape
     findings.summaries["training"] = f"patches of {patch}, of which a pixel depends on {seen} px"
     return float(seen)

@@ -19,10 +19,10 @@ from aimicro.cli._training import read_any
 def examine(options: argparse.Namespace) -> tuple[Findings, list[Pair], Task]:
     """Find and read the images, and judge them."""
     findings = Findings()
-    config = read_any(options.config) if options.config else None
+    config = read_any(options.config, options.task) if options.config else None
     splits = splits_of(options, config, findings)
     pairs = measured(splits, findings)
-    task = options.task or ("restore" if config else task_of(pairs))
+    task = options.task or (config.task if config else task_of(pairs))
     judge_images(pairs, task, findings)
     judge_matches(pairs, findings)
     judge_truths(pairs, task, findings)
