@@ -3,6 +3,35 @@
 Used in chapters 8 and 9.
 """
 
+from aimicro.segment.classical import METHODS, Method, Ranking, TunedMethod, best_classical
 from aimicro.segment.measurements import measure
+from aimicro.segment.search import Parameter, search
+from aimicro.segment.spots import log_response, log_spots
+from aimicro.segment.task import SegmentationTask
+from aimicro.segment.threshold import foreground, local_threshold, otsu, redraw
+from aimicro.segment.watershed import (
+    watershed_by_both,
+    watershed_by_distance,
+    watershed_by_intensity,
+)
 
-__all__ = ["measure"]
+__all__ = [
+    "METHODS",
+    "Method",
+    "Parameter",
+    "Ranking",
+    "SegmentationTask",
+    "TunedMethod",
+    "best_classical",
+    "foreground",
+    "local_threshold",
+    "log_response",
+    "log_spots",
+    "measure",
+    "otsu",
+    "redraw",
+    "search",
+    "watershed_by_both",
+    "watershed_by_distance",
+    "watershed_by_intensity",
+]

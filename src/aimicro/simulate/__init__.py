@@ -1,5 +1,6 @@
 """The truth and how a microscope sees it: specimens, optics, microscopes, cameras, movies."""
 
+from aimicro.simulate.annotator import annotate
 from aimicro.simulate.camera import Camera
 from aimicro.simulate.culture import CellParameters, Culture
 from aimicro.simulate.microscope import Acquisition, Microscope, Recording
@@ -40,6 +41,7 @@ __all__ = [
     "Tissue",
     "Track",
     "airy_psf",
+    "annotate",
     "beads",
     "bleaching",
     "blur",
