@@ -55,16 +55,16 @@ def train(config_file: Path, folder: Path, *, resume: bool) -> str:
     resume
         Go on with the training that is there, if there is one.
     """
-    config = _read(config_file)
+    config = read_any(config_file)
     earlier = _earlier(folder, resume=resume)
     pairs = image_pairs(config, which="training")
     held_out = image_pairs(config, which="validation")
-    complete = _complete(config, pairs, held_out)
+    settled = complete(config, pairs, held_out)
     if earlier:
-        _check_same(complete, earlier, folder)
+        _check_same(settled, earlier, folder)
     make_folder(folder)
     try:
-        return _train(complete, folder, pairs, held_out)
+        return _train(settled, folder, pairs, held_out)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
@@ -87,7 +87,7 @@ def train(config_file: Path, folder: Path, *, resume: bool) -> str:
 # ---- before
 
 
-def _read(path: Path) -> TrainingConfig:
+def read_any(path: Path) -> TrainingConfig:
     """Read a configuration, be it written by hand or by an earlier training."""
     try:
         complete = CompleteConfig.model_validate(parsed(path.read_bytes()))
@@ -119,7 +119,7 @@ def _earlier(folder: Path, *, resume: bool) -> CompleteConfig | None:
     return config
 
 
-def _complete(config: TrainingConfig, pairs: Pairs, held_out: Pairs) -> CompleteConfig:
+def complete(config: TrainingConfig, pairs: Pairs, held_out: Pairs) -> CompleteConfig:
     """Settle what depends on the images, and refuse what does not go together."""
     smallest = smallest_shape(pairs)
     wished, ndim = config.patch_shape(len(smallest)), len(smallest)
@@ -166,7 +166,7 @@ def _train(config: CompleteConfig, folder: Path, pairs: Pairs, held_out: Pairs) 
     patches = _patches(config, pairs, fraction_of_memory=0.9 if held_out else 1.0)
     validation = _validation_patches(config, held_out) if held_out else None
     _check_different(patches, validation)
-    network = _network(config)
+    network = network_of(config)
     if not (folder / COMPLETE).exists():
         write_config(folder / COMPLETE, config)
     log = TrainingLog(folder, config)
@@ -210,7 +210,8 @@ def _check_different(patches: FilePatches, validation: FilePatches | None) -> No
         )
 
 
-def _network(config: CompleteConfig) -> RCAN:
+def network_of(config: CompleteConfig) -> RCAN:
+    """Build the network of a configuration, with its first weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         return RCAN(

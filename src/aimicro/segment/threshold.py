@@ -115,9 +115,9 @@ def otsu(
     *,
     sigma: float = 1.0,
     factor: float = 1.0,
-    min_area: float = 0.0,
     fill_holes: bool = True,
     spacing: Spacing = 1.0,
+    min_area: float = 0.0,
 ) -> Labels:
     """Segment by Otsu's threshold: each connected piece of the foreground is an object.
 
@@ -168,9 +168,9 @@ def local_threshold(
     ratio: float = 1.0,
     sigma: float = 1.0,
     factor: float = 0.5,
-    min_area: float = 0.0,
     fill_holes: bool = True,
     spacing: Spacing = 1.0,
+    min_area: float = 0.0,
 ) -> Labels:
     """Segment by a threshold that follows the light around: each connected piece is an object.
 

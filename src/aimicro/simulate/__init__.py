@@ -9,6 +9,7 @@ from aimicro.simulate.noise import Noise
 from aimicro.simulate.optics import airy_psf, blur, otf, psf, strehl_ratio
 from aimicro.simulate.pairs import Pair, random_wavefront, simulate_pair
 from aimicro.simulate.pupil import Pupil
+from aimicro.simulate.scribbles import scribble
 from aimicro.simulate.specimens import (
     Randomise,
     Tissue,
@@ -56,6 +57,7 @@ __all__ = [
     "phase_map",
     "psf",
     "random_wavefront",
+    "scribble",
     "simulate_pair",
     "strehl_ratio",
     "tissue",
