@@ -2,7 +2,7 @@
 
 pip install --no-deps stardist csbdeep six
 pip install numba
-python scripts/record_stardist.py tests/segment/recorded/stardist.json
+AIMICRO_DATA_DIR=FOLDER python scripts/record_stardist.py tests/segment/recorded/stardist.json
 """
 
 import importlib.metadata
@@ -15,6 +15,8 @@ import numpy as np
 from stardist.geometry import polygons_to_label, star_dist
 from stardist.nms import non_maximum_suppression
 from stardist.utils import edt_prob
+
+from aimicro import data
 
 HERE = Path(__file__).resolve().parent
 SPEC = importlib.util.spec_from_file_location(
@@ -50,10 +52,12 @@ def field(labels):
 
 
 def main(target):
+    cells = data.nuclei()
+    assert not cells.simulated, "set AIMICRO_DATA_DIR"
     recorded = {
         "made by": "python scripts/record_stardist.py tests/segment/recorded/stardist.json",
         "versions": {p: importlib.metadata.version(p) for p in ("stardist", "numpy")},
-        "fields": [field(labels) for labels in tests.real_fields()],
+        "fields": [field(labels) for labels in tests.crops(cells.truth)],
     }
     Path(target).write_text(json.dumps(recorded) + "\n")
 

@@ -5,11 +5,23 @@ from pathlib import Path
 
 import pytest
 
+from aimicro import data
+
 
 @pytest.fixture(scope="session")
 def traccuracy() -> None:
     """Skip a test that scores a tracking where the extra ``tracking`` is not installed."""
     pytest.importorskip("traccuracy", reason="needs the extra tracking")
+
+
+@pytest.fixture(scope="session")
+def real_nuclei(shared_data: Path) -> data.Collection:
+    """Return eight fields of real nuclei with their outlines, never the twin."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIMICRO_DATA_DIR", str(shared_data))
+        cells = data.nuclei()
+    assert not cells.simulated
+    return cells
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,8 @@ SAMPLES = 40
 # ---- label images, and what a network might say of them
 
 
-def real_fields() -> list[Labels]:
-    truth = data.nuclei().truth
+def crops(truth: Sequence[Labels]) -> list[Labels]:
+    """Parts of three fields of real nuclei."""
     return [np.ascontiguousarray(truth[field][CROP]) for field in FIELDS]
 
 
@@ -124,8 +125,10 @@ def test_rays_longer_than_a_byte_counts_and_than_what_is_done_at_once() -> None:
     assert target[1:, 100, 50].tolist() == [329.5, 297.5, 30.5, 98.5]
 
 
-def test_the_probability_is_the_distance_to_the_nearest_other_pixel() -> None:
-    labels = real_fields()[0][40:90, 60:110]
+def test_the_probability_is_the_distance_to_the_nearest_other_pixel(
+    fields: list[Labels],
+) -> None:
+    labels = fields[0][40:90, 60:110]
     probability = stardist.targets(labels, n_rays=3)[0]
     for number in np.unique(labels[labels > 0]):
         inside, other = np.argwhere(labels == number), np.argwhere(labels != number)
@@ -144,8 +147,8 @@ def test_an_object_that_fills_the_image_ends_at_its_frame() -> None:
 
 
 @pytest.fixture(scope="module")
-def fields() -> list[Labels]:
-    return real_fields()
+def fields(real_nuclei: data.Collection) -> list[Labels]:
+    return crops(real_nuclei.truth)
 
 
 def star_shaped(labels: Labels, found: stardist.Polygons) -> set[int]:

@@ -93,9 +93,9 @@ def test_contacts_weigh_most() -> None:
 
 
 @pytest.mark.parametrize("borders", [1, 2])
-def test_true_classes_give_real_nuclei_back(borders: int) -> None:
+def test_true_classes_give_real_nuclei_back(borders: int, real_nuclei: data.Collection) -> None:
     """Those that have an inside, and in one piece, when the outline is taken from them."""
-    for labels in data.nuclei(3).truth:
+    for labels in real_nuclei.truth[:3]:
         pieces, n = label(targets(labels, borders=borders)[1])
         ids, counts = np.unique(maximum(labels, pieces, range(1, n + 1)), return_counts=True)
         truth = np.where(np.isin(labels, ids[counts == 1]), labels, 0)

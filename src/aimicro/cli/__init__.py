@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 import aimicro
-from aimicro.cli import apply, simulate, train
+from aimicro.cli import apply, check, segment, simulate, train
 
 
 class _Parser(argparse.ArgumentParser):
@@ -30,18 +30,23 @@ def parser() -> argparse.ArgumentParser:
     whole = _Parser(prog="aimicro", description="The command line of the book AI in Microscopy.")
     whole.add_argument("--version", action="version", version=f"aimicro {aimicro.__version__}")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (simulate, train, apply):
+    for command in (simulate, check, train, apply, segment):
         command.add_to(commands)
     return whole
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit status: 0, or 2 for a mistake in what was asked.
+    """Run a command line and return its exit status.
 
     Parameters
     ----------
     arguments : sequence of str, optional
         Without the program's name; by default those of this process.
+
+    Returns
+    -------
+    int
+        0; 1 where ``aimicro check`` found something to mend; 2 for a mistake in what was asked.
 
     Notes
     -----
@@ -55,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = f"aimicro {options.command}"
     try:
         with _warnings_in_one_line(name):
-            options.run(options)
+            status = options.run(options)
     except (ValueError, TypeError, OSError, FloatingPointError, MemoryError) as error:
         # Advice to pass an argument in Python is of no use here.
         _tell(f"{name}: {getattr(error, 'plain', error)}")
@@ -63,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _tell(f"{name}: interrupted")
         return 130
-    return 0
+    return status or 0
 
 
 def _mend_streams() -> None:

@@ -241,6 +241,11 @@ def _trained(folder: Path) -> tuple[RCAN, CompleteConfig]:
         pass  # best_weights says what it is instead
     weights = best_weights(folder)
     config = read_complete(folder, todo="Name the folder given to aimicro train -o.")
+    if not isinstance(config, CompleteConfig):
+        raise ValueError(
+            f"-m: Expected a network that restores images, got one that segments them in {folder}. "
+            "Use aimicro segment, or name another folder."
+        )
     network = load_model(weights)
     if not isinstance(network, RCAN):
         raise ValueError(

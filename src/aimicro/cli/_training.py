@@ -5,32 +5,27 @@ import math
 import warnings
 from pathlib import Path
 
-import torch
-
 import aimicro
 from aimicro.cli._config_faults import parsed
 from aimicro.cli._files import make_folder
+from aimicro.cli._label_images import check_labels
+from aimicro.cli._learners import Learner, learner
 from aimicro.cli._training_log import TABLE, TrainingLog, n_rows
 from aimicro.cli.config import (
     COMPLETE,
+    Complete,
     CompleteConfig,
+    CompleteSegmentation,
+    Config,
+    SegmentationConfig,
     TrainingConfig,
+    complete,
     image_pairs,
     read_complete,
     read_config,
     write_config,
 )
-from aimicro.models.rcan import RCAN
-from aimicro.train import (
-    METRICS,
-    Checkpoint,
-    FilePatches,
-    Percentile,
-    Scaling,
-    best_weights,
-    fit,
-    structure,
-)
+from aimicro.train import Checkpoint, FilePatches, best_weights, fit
 from aimicro.train.files import smallest_shape
 
 LAST = "last.safetensors"
@@ -43,7 +38,7 @@ _MAY_DIFFER |= {
 Pairs = list[tuple[Path, Path]]
 
 
-def train(config_file: Path, folder: Path, *, resume: bool) -> str:
+def train(config_file: Path, folder: Path, *, resume: bool, task: str | None = None) -> str:
     """Train, and say in one line which weights are the best.
 
     Parameters
@@ -54,17 +49,22 @@ def train(config_file: Path, folder: Path, *, resume: bool) -> str:
         For all that is written; it is created with its parents.
     resume
         Go on with the training that is there, if there is one.
+    task
+        As for `aimicro.cli.config.read_config`.
     """
-    config = _read(config_file)
+    config = read_any(config_file, task)
     earlier = _earlier(folder, resume=resume)
     pairs = image_pairs(config, which="training")
     held_out = image_pairs(config, which="validation")
-    complete = _complete(config, pairs, held_out)
+    if isinstance(config, SegmentationConfig):
+        for which in filter(None, (pairs, held_out)):
+            check_labels(which, masks=config.method == "unet" and not config.borders)
+    settled = settle(config, pairs, held_out)
     if earlier:
-        _check_same(complete, earlier, folder)
+        _check_same(settled, earlier, folder)
     make_folder(folder)
     try:
-        return _train(complete, folder, pairs, held_out)
+        return _train(settled, folder, pairs, held_out)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
@@ -87,17 +87,19 @@ def train(config_file: Path, folder: Path, *, resume: bool) -> str:
 # ---- before
 
 
-def _read(path: Path) -> TrainingConfig:
+def read_any(path: Path, task: str | None = None) -> Config:
     """Read a configuration, be it written by hand or by an earlier training."""
     try:
-        complete = CompleteConfig.model_validate(parsed(path.read_bytes()))
+        earlier = complete(parsed(path.read_bytes()))
     except (OSError, ValueError, RecursionError):
-        return read_config(path)  # or it says what is wrong
-    ours = complete.model_dump(include=set(TrainingConfig.model_fields))
-    return TrainingConfig.model_validate(ours)
+        return read_config(path, task=task)  # or it says what is wrong
+    if task not in (None, earlier.task):
+        return read_config(path, task=task)  # which says that it is for another task
+    model = TrainingConfig if isinstance(earlier, CompleteConfig) else SegmentationConfig
+    return model.model_validate(earlier.model_dump(include=set(model.model_fields)))
 
 
-def _earlier(folder: Path, *, resume: bool) -> CompleteConfig | None:
+def _earlier(folder: Path, *, resume: bool) -> Complete | None:
     """Configuration of the training that the folder holds, if it holds one."""
     found = [folder / name for name in (COMPLETE, LAST, TABLE) if (folder / name).exists()]
     found += folder.glob("weights_*.safetensors")
@@ -119,21 +121,20 @@ def _earlier(folder: Path, *, resume: bool) -> CompleteConfig | None:
     return config
 
 
-def _complete(config: TrainingConfig, pairs: Pairs, held_out: Pairs) -> CompleteConfig:
+def settle(config: Config, pairs: Pairs, held_out: Pairs) -> Complete:
     """Settle what depends on the images, and refuse what does not go together."""
     smallest = smallest_shape(pairs)
-    wished, ndim = config.patch_shape(len(smallest)), len(smallest)
-    patch = tuple(map(min, wished, smallest))
-    cut = f"input_shape {list(wished)} cut to {list(patch)}, since the smallest image is {smallest}"
+    ndim = len(smallest)
+    patch = _cut_patch(config, smallest)
     if config.data_augmentation and patch[-1] != patch[-2]:
         square = [*patch[:-2], min(patch[-2:]), min(patch[-2:])]
+        got = list(patch) if patch == config.patch_shape(ndim) else _told(config, patch, smallest)
         raise ValueError(
-            "input_shape: Expected patches as wide as high to turn them, got "
-            f'{cut if patch != wished else list(patch)}. Write "input_shape": {square}, or '
-            '"data_augmentation": false.'
+            f"input_shape: Expected patches as wide as high to turn them, got {got}. Write "
+            f'"input_shape": {square}, or "data_augmentation": false.'
         )
-    if patch != wished:
-        warnings.warn(f"{cut}.", UserWarning, stacklevel=2)
+    if patch != config.patch_shape(ndim):
+        warnings.warn(f"{_told(config, patch, smallest)}.", UserWarning, stacklevel=2)
     if held_out and len(smallest_shape(held_out)) != ndim:
         raise ValueError(
             f"Expected validation images with {ndim} axes like the training images, got "
@@ -144,14 +145,54 @@ def _complete(config: TrainingConfig, pairs: Pairs, held_out: Pairs) -> Complete
             "early_stopping_patience: Expected validation images to judge by, got none. Add "
             "validation_data_dir, or leave early_stopping_patience out."
         )
-    settled = {"ndim": ndim, "p_min": P_MIN, "p_max": P_MAX, "aimicro": aimicro.__version__}
-    return CompleteConfig(**config.model_dump() | {"input_shape": patch} | settled)
+    settled = {"input_shape": patch, "ndim": ndim, "aimicro": aimicro.__version__}
+    if isinstance(config, SegmentationConfig):
+        _check_segmentation(config, ndim)
+        return CompleteSegmentation(**config.model_dump() | {"loss": config.objective} | settled)
+    return CompleteConfig(**config.model_dump() | {"p_min": P_MIN, "p_max": P_MAX} | settled)
 
 
-def _check_same(now: CompleteConfig, earlier: CompleteConfig, folder: Path) -> None:
+def _cut_patch(config: Config, smallest: tuple[int, ...]) -> tuple[int, ...]:
+    """The largest patch that fits into each image, and that the network can halve."""
+    patch = tuple(map(min, config.patch_shape(len(smallest)), smallest))
+    if not isinstance(config, SegmentationConfig):
+        return patch
+    divisor = 2**config.depth
+    halved = tuple(size - size % divisor for size in patch)
+    if 0 in halved:
+        raise ValueError(
+            f"Expected patches of at least {divisor} pixels along each axis, since the network "
+            f"halves them {config.depth} times, got {list(patch)} of images of which the smallest "
+            f"is {smallest}. Lower depth, raise input_shape, or leave small images out."
+        )
+    return halved
+
+
+def _told(config: Config, patch: tuple[int, ...], smallest: tuple[int, ...]) -> str:
+    """Why a patch is not what was wished."""
+    wished = config.patch_shape(len(smallest))
+    why = f"since the smallest image is {smallest}"
+    if patch != tuple(map(min, wished, smallest)):
+        assert isinstance(config, SegmentationConfig)
+        why = f"a multiple of {2**config.depth} that fits into the smallest image, {smallest}"
+    return f"input_shape {list(wished)} cut to {list(patch)}, {why}"
+
+
+def _check_segmentation(config: SegmentationConfig, ndim: int) -> None:
+    if ndim == 3 and config.method != "unet":
+        raise ValueError(
+            f'method: Expected "unet" for volumes, got "{config.method}", which knows images '
+            'only. Write "method": "unet", or train on single slices.'
+        )
+
+
+def _check_same(now: Complete, earlier: Complete, folder: Path) -> None:
     ours, theirs = (config.model_dump(mode="json") for config in (now, earlier))
-    keys = [key for key in ours if key not in _MAY_DIFFER and ours[key] != theirs[key]]
+    # Another task has other keys, of which none is of interest.
+    same_task = ours["task"] == theirs["task"]
+    keys = [key for key in ours if key not in _MAY_DIFFER and ours[key] != theirs.get(key)]
     if keys:
+        keys = keys if same_task else ["task"]
         differing = "; ".join(f"{key} {ours[key]}, was {theirs[key]}" for key in keys)
         raise ValueError(
             f"{folder / COMPLETE}: Expected the settings with which the training began, got "
@@ -162,16 +203,16 @@ def _check_same(now: CompleteConfig, earlier: CompleteConfig, folder: Path) -> N
 # ---- the training
 
 
-def _train(config: CompleteConfig, folder: Path, pairs: Pairs, held_out: Pairs) -> str:
-    patches = _patches(config, pairs, fraction_of_memory=0.9 if held_out else 1.0)
-    validation = _validation_patches(config, held_out) if held_out else None
+def _train(config: Complete, folder: Path, pairs: Pairs, held_out: Pairs) -> str:
+    learns = learner(config)
+    patches = _patches(config, learns, pairs, fraction_of_memory=0.9 if held_out else 1.0)
+    validation = _validation_patches(config, learns, held_out) if held_out else None
     _check_different(patches, validation)
-    network = _network(config)
     if not (folder / COMPLETE).exists():
         write_config(folder / COMPLETE, config)
     log = TrainingLog(folder, config)
     history = fit(
-        network,
+        learns.network,
         patches,
         steps=config.epochs * config.steps_per_epoch,
         validation=validation,
@@ -182,8 +223,8 @@ def _train(config: CompleteConfig, folder: Path, pairs: Pairs, held_out: Pairs) 
         schedule=lambda step, _: (
             config.learning_rate(step / config.steps_per_epoch) / config.initial_learning_rate
         ),
-        objective=config.loss,
-        metrics={name: METRICS[name] for name in config.metrics},
+        objective=learns.objective,
+        metrics=learns.metrics,
         precision=config.mixed_precision,
         checkpoint=Checkpoint(folder / LAST, resume=True),
         progress=True,
@@ -210,39 +251,30 @@ def _check_different(patches: FilePatches, validation: FilePatches | None) -> No
         )
 
 
-def _network(config: CompleteConfig) -> RCAN:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        return RCAN(
-            ndim=config.ndim,
-            channels=config.num_channels,
-            blocks=config.num_residual_blocks,
-            groups=config.num_residual_groups,
-            reduction=config.channel_reduction,
-        )
-
-
-def _patches(config: CompleteConfig, pairs: Pairs, *, fraction_of_memory: float) -> FilePatches:
-    percentiles = Percentile(config.p_min, config.p_max)
+def _patches(
+    config: Complete, learns: Learner, pairs: Pairs, *, fraction_of_memory: float
+) -> FilePatches:
     return FilePatches(
         pairs,
         patch_size=config.patch_shape(config.ndim),
         batch_size=config.batch_size,
         augment=config.data_augmentation,
-        keep=structure(config.intensity_threshold, config.area_ratio_threshold),
-        scaling=Scaling(percentiles, percentiles),
+        target=learns.target,
+        keep=learns.keep,
+        scaling=learns.scaling,
         memory_limit_bytes=fraction_of_memory * config.memory_limit_gb * 1e9,
         seed=config.seed,
         progress=True,
     )
 
 
-def _validation_patches(config: CompleteConfig, held_out: Pairs) -> FilePatches:
+def _validation_patches(config: Complete, learns: Learner, held_out: Pairs) -> FilePatches:
     """Cut them once and as they lie: so they may be smaller, and need not be square."""
     changes = {
         "data_augmentation": False,
-        "input_shape": tuple(map(min, config.patch_shape(config.ndim), smallest_shape(held_out))),
+        "input_shape": _cut_patch(config, smallest_shape(held_out)),
         # No more than a training batch at a time, and as many of them as make validation_patches.
         "batch_size": math.gcd(config.validation_patches, config.batch_size),
     }
-    return _patches(config.model_copy(update=changes), held_out, fraction_of_memory=0.1)
+    cut = config.model_copy(update=changes)
+    return _patches(cut, learns, held_out, fraction_of_memory=0.1)

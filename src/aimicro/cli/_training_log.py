@@ -19,7 +19,7 @@ from tensorboardX.record_writer import masked_crc32c
 from tensorboardX.summary import scalar
 from torch import nn
 
-from aimicro.cli.config import TrainingConfig
+from aimicro.cli.config import Config
 from aimicro.io import replacing
 from aimicro.train import History, save_model
 
@@ -34,11 +34,11 @@ class TrainingLog:
     ----------
     folder : pathlib.Path
         Where to write.
-    config : TrainingConfig
+    config : TrainingConfig or SegmentationConfig
         Of the training.
     """
 
-    def __init__(self, folder: Path, config: TrainingConfig) -> None:
+    def __init__(self, folder: Path, config: Config) -> None:
         self.folder, self.config = folder, config
         self.n_epochs = 0
         self._events: Path | None = None

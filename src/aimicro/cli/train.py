@@ -1,10 +1,11 @@
-"""``aimicro train``: a 3D-RCAN from pairs of TIFF files, with the published configuration."""
+"""``aimicro train``: a network from pairs of TIFF files, to restore images or to segment them."""
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+_TASKS = ("restore", "segment")
 
 
 def add_to(commands: Any) -> None:
@@ -12,9 +13,11 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser(
         "train",
         help="train a network on pairs of raw and true images",
-        description="Train a 3D-RCAN on the pairs of TIFF images that a configuration names. DIR "
-        "gets the complete configuration, the weights of every epoch that was the best so far, a "
-        "table and a plot of the losses, and event files for TensorBoard.",
+        description="Train a 3D-RCAN to restore images, or a U-Net to segment them in one of three "
+        "ways, on the pairs of TIFF images that a configuration names: raw images and their truth, "
+        "which to segment is a label image, with a number for each object. DIR gets the complete "
+        "configuration, the weights of every epoch that was the best so far, a table and a plot of "
+        "the losses, and event files for TensorBoard.",
         epilog="A training that was interrupted goes on with the same command and --resume, and "
         "ends with the same weights. It runs on one device, the GPU where there is one; of "
         "several GPUs it uses the first.",
@@ -23,8 +26,12 @@ def add_to(commands: Any) -> None:
     add("-c", "--config", type=Path, required=True, metavar="FILE", help="configuration, JSON")
     add("-o", "--output_dir", "--output-dir", type=Path, required=True, metavar="DIR",
         help="folder for the training")  # fmt: skip
+    add("--task", choices=_TASKS, help="what the configuration must be for, or is for where it "
+        "does not say so (default: what it says, or restore)")  # fmt: skip
     add("--resume", action="store_true", help="go on with the training that DIR holds, if any")
-    add("--schema", action=_PrintSchema, help="print the JSON schema of a configuration, and exit")
+    add("--schema", action=_PrintSchema, nargs="?", const="restore", choices=_TASKS, metavar="TASK",
+        help="print the JSON schema of a configuration, to restore or to segment, and exit "
+        "(default: restore)")  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -33,17 +40,14 @@ def run(options: argparse.Namespace) -> None:
     # Not at the top, since torch takes seconds, and the other commands do without it.
     from aimicro.cli._training import train
 
-    print(train(options.config, options.output_dir, resume=options.resume))
+    print(train(options.config, options.output_dir, resume=options.resume, task=options.task))
 
 
 class _PrintSchema(argparse.Action):
     """An option that, like --help, needs no other."""
 
-    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
-        super().__init__(option_strings, dest, nargs=0, help=help)
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+    def __call__(self, parser: argparse.ArgumentParser, _: object, task: Any, *__: object) -> None:
         from aimicro.cli.config import config_schema
 
-        print(json.dumps(config_schema(), indent=2), flush=True)
+        print(json.dumps(config_schema(task), indent=2), flush=True)
         parser.exit()

@@ -13,8 +13,10 @@ from aimicro.data.fetching import (
     fetch,
 )
 from aimicro.data.fields import FieldSplit, Leak, find_leaks, split_by_field
+from aimicro.data.trained import Card, card, weights
 
 __all__ = [
+    "Card",
     "Collection",
     "DataMismatchError",
     "DataSet",
@@ -24,10 +26,12 @@ __all__ = [
     "Movie",
     "about",
     "bead",
+    "card",
     "denoising_pairs",
     "epidermis",
     "fetch",
     "find_leaks",
     "nuclei",
     "split_by_field",
+    "weights",
 ]

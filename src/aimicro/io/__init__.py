@@ -4,7 +4,7 @@ from aimicro.io.annotations import Annotations, read_annotations, write_annotati
 from aimicro.io.files import replacing
 from aimicro.io.header import Header, Region, read_header, read_parts, region_of
 from aimicro.io.integrity import TiffError
-from aimicro.io.large import NoRoomError, digest, is_large, parts, zeros_on_disk
+from aimicro.io.large import NoRoomError, digest, is_large, parts, pieces, zeros_on_disk
 from aimicro.io.outlines import Outline, from_outlines, outlines, pixels_within
 from aimicro.io.tables import write_csv
 from aimicro.io.tiff import (
@@ -31,6 +31,7 @@ __all__ = [
     "is_large",
     "outlines",
     "parts",
+    "pieces",
     "pixels_within",
     "read_annotations",
     "read_header",

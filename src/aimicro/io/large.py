@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 LARGE = 2**24  # voxels, 64 x 512 x 512; what is not larger is quickest in memory
 _PART = 2**18  # voxels that are computed with at a time
+_PIECE = 2**14  # pixels that fit into a processor's cache
 
 
 class NoRoomError(OSError):
@@ -112,6 +113,24 @@ def parts(image: NDArray[Any]) -> Iterator[NDArray[Any]]:
         yield from iterator
 
 
+def pieces(image: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Go through all pixels, so few at a time that computing with them in float64 is cheap.
+
+    Parameters
+    ----------
+    image : ndarray
+        Of any shape, in memory or on disk.
+
+    Yields
+    ------
+    ndarray
+        One-dimensional, at most 2**14 pixels, as of `parts`.
+    """
+    for part in parts(image):
+        for start in range(0, part.size, _PIECE):
+            yield part[start : start + _PIECE]
+
+
 def digest(image: NDArray[Any]) -> str:
     """Compute a number for the shape and all pixels of an image, as whatever it is stored.
 
@@ -138,6 +157,6 @@ def digest(image: NDArray[Any]) -> str:
     """
     pixels = hashlib.blake2b(digest_size=16)
     pixels.update(f"{image.shape}".encode())
-    for part in parts(image):
+    for part in pieces(image):
         pixels.update(np.ascontiguousarray(part, np.float64).data)
     return pixels.hexdigest()

@@ -38,7 +38,7 @@ _TITLES = {
     "nonlocal_means": "non-local means",
 }
 _GAIN_DB = 0.02  # between looks; with less, an estimate has come about as close as it will
-_RECORDED_SECONDS = 5.0  # for all methods that run; the scores of the others are read
+_RECORDED_SECONDS = 3.0  # for all methods that run; the scores of the others are read
 _SAME_DB = 0.3  # images drawn on another machine may differ by a photon here and there
 
 Estimates = Callable[[Image, Image, RestorationTask, float], Iterator[Image]]
@@ -223,7 +223,7 @@ def best_classical(task: RestorationTask, *, workers: int = 2) -> Ranking:
     task : RestorationTask
         Images, truths, and what is known. If it has a record of an earlier search, nothing is
         tuned: the best method runs with the parameters of the record, then all others that fit
-        into 5 s by its times, and the scores of the rest are read from it.
+        into 3 s by its times, and the scores of the rest are read from it.
     workers : int
         How many denoisers are tuned at the same time.
 

@@ -185,8 +185,9 @@ class Patches(ABC):
             raise ValueError(
                 f"{self._name(key)}: Expected intensities or a mask as truth, got what looks like "
                 "labels, a number for each object. If they are intensities, convert them to "
-                "float32; for a mask, use labels > 0. To learn from labels, in Python, give a "
-                "target that computes from them what the network is to learn."
+                'float32; for a mask, use labels > 0. To learn from labels, write "task": '
+                '"segment" into the configuration of aimicro train; in Python, give a target that '
+                "computes from them what the network is to learn."
             )
         usual = None if is_truth and self.target else usual_range(image)
         if usual:

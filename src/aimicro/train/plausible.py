@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aimicro.train.scaling import mean_and_deviation, pieces
+from aimicro.io import pieces
+from aimicro.train.scaling import mean_and_deviation
 
 FAR = 1e4  # times the range of all other pixels
 _FEW = 3.0  # standard deviations, beyond which at most 11 % of any pixels are (Chebyshev)

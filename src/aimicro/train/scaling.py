@@ -6,7 +6,7 @@ Used in chapter 6, *Denoising*, and in appendix A.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -14,12 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aimicro.checks import number
-from aimicro.io import parts
+from aimicro.io import pieces
 from aimicro.train._percentiles import percentiles
 
 Array = NDArray[np.float32]
-
-_PIECE = 2**14  # pixels that fit into a processor's cache
 
 
 @dataclass(frozen=True)
@@ -216,10 +214,3 @@ def mean_and_deviation(images: Iterable[ArrayLike]) -> tuple[float, float]:
             mean += step * part.size / total
             count = total
     return mean, math.sqrt(squares / count) if count else 0.0
-
-
-def pieces(image: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Go through all pixels, so few at a time that computing with them in float64 is cheap."""
-    for part in parts(image):
-        for start in range(0, part.size, _PIECE):
-            yield part[start : start + _PIECE]

@@ -1,0 +1,266 @@
+"""What ``aimicro segment`` does with the folder of a training, and with one image.
+
+A private part of :mod:`aimicro.cli.segment`, and apart from it because it loads torch.
+"""
+
+import argparse
+import csv
+import io
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aimicro import checks
+from aimicro.cli._jobs import Job, Row, spelt
+from aimicro.cli._label_images import read_labels
+from aimicro.cli._methods import Labels, out_channels, segmenter
+from aimicro.cli.config import COMPLETE, CompleteSegmentation, read_complete
+from aimicro.io import (
+    TiffImage,
+    is_large,
+    read_header,
+    read_tiff,
+    replacing,
+    write_tiff,
+    zeros_on_disk,
+)
+from aimicro.metrics.matching import average_precision, match
+from aimicro.models import UNet
+from aimicro.predict import predict, tiles
+from aimicro.predict.tiles import Precision
+from aimicro.segment import measure
+from aimicro.train.checkpoint import best_weights, load_model
+from aimicro.train.devices import best_device, native_bfloat16
+
+_KINDS = {2: "an image (Y, X)", 3: "a volume (Z, Y, X)"}
+_BLOCK = {2: (512, 512), 3: (32, 128, 128)}
+_HALO_OF_VOLUMES = 16  # as far as a network can see, most of a block would be halo
+_LEVELS = (0.5, 0.75, 0.9)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Labels of an image, and the image."""
+
+    labels: Labels
+    image: TiffImage
+    pixel_size_um: tuple[float, ...] | None
+
+
+class Segmentation:
+    """A trained network, and what the options want of it."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        network, config = _trained(options.model_dir)
+        self.ndim = config.ndim
+        self.segment = segmenter(config, options)
+        if options.pixel_size is not None:
+            checks.number("--pixel-size", options.pixel_size, above=0, unit="µm")
+        block = checks.per_axis(
+            "--block_shape", options.block_shape or _BLOCK[self.ndim], self.ndim, whole_from=1
+        )
+        sees = network.receptive_radius
+        sees = min(sees, _HALO_OF_VOLUMES) if self.ndim == 3 else sees
+        self.halo = checks.per_axis("--halo", options.halo or sees, self.ndim, whole_from=0)
+        rounded = [-(-size // network.divisor) * network.divisor for size in block]
+        # Tiles begin on the grid of the coarsest level, so a halo may cost them part of a step.
+        self.tile = tuple(
+            size + 2 * halo + network.divisor for size, halo in zip(rounded, self.halo, strict=True)
+        )
+        device = best_device()
+        short = config.mixed_precision == "bfloat16" or (
+            config.mixed_precision == "auto" and native_bfloat16(device)
+        )
+        self.precision: Precision = "bfloat16" if short else "float32"
+        self.network = network.to(device)
+
+    def run(self, job: Job, each: Callable[[float], object]) -> Found:
+        """Find the objects of an image; `each` is told of every fraction that is done."""
+        image = self._read(job.raw, job.output.resolve().parent)
+        if job.truth:  # mistakes show before the long computation
+            read_labels(job.truth, image.data.shape, raw=job.raw)
+        output = self._predicted(job, image.data, each)
+        sizes = [self.options.pixel_size if um is None else um for um in image.pixel_size_um]
+        known = None if None in sizes else tuple(sizes)
+        return Found(self.segment(output), image, known)
+
+    def scores(self, job: Job, found: Found) -> Row | None:
+        """Compare with the truth, if there is one."""
+        if job.truth is None:
+            return None
+        truth = read_labels(job.truth, found.labels.shape, raw=job.raw)
+        levels = average_precision(truth, found.labels, thresholds=_LEVELS)
+        counts = match(truth, found.labels, threshold=_LEVELS[0])
+        names = [f"ap{100 * level:.0f}" for level in _LEVELS]
+        return {
+            "file": job.raw.name,
+            "truth": job.truth.name,
+            **dict(zip(names, np.atleast_1d(levels).tolist(), strict=True)),
+            "objects_true": counts.tp + counts.fn,
+            "objects_found": counts.tp + counts.fp,
+            "matched50": counts.tp,
+            "missed50": counts.fn,
+            "invented50": counts.fp,
+        }
+
+    def _read(self, file: Path, scratch: Path) -> TiffImage:
+        shape = read_header(file).shape
+        if len(shape) != self.ndim:
+            raise ValueError(
+                f"{file}: Expected {_KINDS[self.ndim]}, as the network was trained on, got shape "
+                f"{shape}. A stack of one slice is an image."
+            )
+        image = read_tiff(file, pages="Z", scratch=scratch)
+        data = image.data.reshape(shape)  # without a channel or time of length 1
+        data = data.view("u1") if data.dtype == bool else data
+        return TiffImage(data, "ZYX"[-self.ndim :], image.pixel_size_um, image.name)
+
+    def _predicted(
+        self, job: Job, pixels: NDArray[Any], each: Callable[[float], object]
+    ) -> NDArray[np.float32]:
+        """Output of the network, with its channels first."""
+        channels = self.network.out_channels
+        out = None
+        if is_large((channels, *pixels.shape)):
+            shape = (channels, *pixels.shape) if channels > 1 else pixels.shape
+            out = zeros_on_disk(shape, np.float32, job.output.resolve().parent)
+        n = len(tiles(pixels.shape, tile=self.tile, halo=self.halo, divisor=self.network.divisor))
+        hook = self.network.register_forward_hook(lambda *_: each(1 / n) and None)
+        try:
+            found = predict(
+                self.network, pixels, tile=self.tile, halo=self.halo, overlap=0,
+                precision=self.precision, out=out,
+            )  # fmt: skip
+        except ValueError as error:
+            raise ValueError(f"{job.raw}: {error}") from error
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "memory" not in str(error):
+                raise
+            raise ValueError(
+                f"{job.raw}: Expected enough memory for {self.tile} pixels at once, got too "
+                "little. Choose smaller blocks with -B, or a smaller --halo."
+            ) from error
+        finally:
+            hook.remove()
+        return found if channels > 1 else found[np.newaxis]
+
+
+def write_labels(path: Path, found: Found) -> None:
+    """Write the label image, in 16 bits if they hold the ids."""
+    kind = np.uint16 if found.labels.max(initial=0) < 2**16 else np.uint32
+    size = found.pixel_size_um or found.image.pixel_size_um
+    write_tiff(path, found.labels.astype(kind), axes=found.image.axes, pixel_size_um=size)
+
+
+class MeasurementTable:
+    """Rows for all objects of all images, written image by image.
+
+    The first image decides about the unit: of one whose pixel size is unknown, pixels.
+
+    Parameters
+    ----------
+    path
+        The table; rows of an earlier run are kept if they are about other images.
+    jobs
+        Images that will be measured.
+    anew
+        Whether to leave out what was there before.
+    """
+
+    def __init__(self, path: Path, jobs: Sequence[Job], *, anew: bool) -> None:
+        self.path, self.columns = path, list[str]()
+        self._kept: list[dict[str, Any]] = []
+        self._begun = False
+        names = {spelt(job.raw.name) for job in jobs}
+        if path.exists() and not anew:
+            with path.open(newline="", encoding="utf-8") as file:
+                reader = csv.DictReader(file)
+                self.columns = list(reader.fieldnames or ())
+                # Of a run that was killed, the last line may be cut.
+                whole = [row for row in reader if None not in row.values()]
+            self._kept = [row for row in whole if row["file"] not in names]
+
+    def add(self, job: Job, found: Found) -> None:
+        """Measure the objects of an image, and write their rows."""
+        size = found.pixel_size_um
+        if not self.columns and size is None:
+            warnings.warn(
+                f"{job.raw}: The file does not tell the size of its pixels, so all is measured in "
+                "pixels. Add --pixel-size for µm.",
+                UserWarning,
+                stacklevel=2,
+            )
+        in_pixels = any("_px" in name for name in self.columns) or (not self.columns and not size)
+        if size is None and not in_pixels:
+            raise ValueError(
+                f"{job.raw}: Expected a pixel size, as the images measured before have, got none. "
+                "Add --pixel-size."
+            )
+        unit = (1.0,) * found.labels.ndim if in_pixels or size is None else size
+        table = measure(found.labels, found.image.data, pixel_size_um=unit)
+        if in_pixels:
+            table = {_in_pixels(name): column for name, column in table.items()}
+        if not self.columns:
+            self.columns = ["file", *table]
+        values = zip(*(column.tolist() for column in table.values()), strict=True)
+        names = {"file": spelt(job.raw.name)}
+        self._write([names | dict(zip(table, row, strict=True)) for row in values])
+
+    def _write(self, rows: list[dict[str, Any]]) -> None:
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self.columns, extrasaction="ignore", lineterminator="\n")
+        if not self._begun:
+            writer.writeheader()
+            writer.writerows(self._kept)
+        writer.writerows(rows)
+        content = text.getvalue().encode()
+        if self._begun:  # not all of it anew for each of a thousand images
+            with self.path.open("ab") as file:
+                file.write(content)
+            return
+        with replacing(self.path) as file:
+            file.write(content)
+        self._begun = True
+
+
+def _in_pixels(name: str) -> str:
+    """From area_um2 to area_px."""
+    for unit in ("_um2", "_um3", "_um"):
+        name = f"{name.removesuffix(unit)}_px" if name.endswith(unit) else name
+    return name
+
+
+def _trained(folder: Path) -> tuple[UNet, CompleteSegmentation]:
+    """Best network of a training, and its configuration."""
+    weights = best_weights(folder)
+    config = read_complete(folder, todo="Name the folder given to aimicro train -o.")
+    if not isinstance(config, CompleteSegmentation):
+        raise ValueError(
+            f"-m: Expected a network that segments images, got one that restores them in {folder}. "
+            "Use aimicro apply, or name another folder."
+        )
+    network = load_model(weights)
+    expected = {
+        "ndim": config.ndim,
+        "out_channels": out_channels(config),
+        "channels": config.num_channels,
+        "depth": config.depth,
+    }
+    if not isinstance(network, UNet) or network.scaling is None:
+        raise ValueError(
+            f"{weights}: Expected weights of a trained UNet, got {type(network).__name__}. Put "
+            f"both weights and {COMPLETE} from one training into a folder."
+        )
+    for name, value in expected.items():
+        if network.config[name] != value:
+            raise ValueError(
+                f"{weights}: Expected weights for the network of {COMPLETE}, with {name} {value}, "
+                f"got {network.config[name]}. Put both from one training into a folder."
+            )
+    return network, config

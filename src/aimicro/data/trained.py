@@ -1,0 +1,130 @@
+"""Networks that were trained for longer than a page can wait, each with a card."""
+
+import json
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pooch
+
+from aimicro import checks
+from aimicro.data.fetching import DataMismatchError
+
+_FOLDER = Path(str(resources.files("aimicro.data"))) / "long_trainings"
+
+
+@dataclass(frozen=True)
+class Card:
+    """How a network was trained, and how far it came.
+
+    Attributes
+    ----------
+    task : str
+        The test set of `aimicro.benchmarks.restoration_task` that it was trained for.
+    simulate : str
+        The command that drew its training and validation pairs; none of them is a test volume.
+    config : dict
+        What ``aimicro train`` was given: the network, its patches, steps and seed.
+    seconds : float
+        Time that the training took.
+    machine : str
+        On what.
+    validation_loss : float
+        By which these weights were chosen among those of all epochs.
+    psnr : float
+        Decibels on the test set, measured once, after the choice.
+    version : str
+        Of aimicro, which trained it.
+    n_bytes : int
+        Size of the file.
+    sha256 : str
+        Its checksum.
+
+    Notes
+    -----
+    Used in appendix A.
+    """
+
+    task: str
+    simulate: str
+    config: dict[str, Any]
+    seconds: float
+    machine: str
+    validation_loss: float
+    psnr: float
+    version: str
+    n_bytes: int
+    sha256: str
+
+    @property
+    def steps(self) -> int:
+        """Steps of the training."""
+        return int(self.config["epochs"] * self.config["steps_per_epoch"])
+
+
+def card(task: str) -> Card:
+    """Tell how the network of a tutorial was trained for longer.
+
+    Parameters
+    ----------
+    task : {"denoise_volumes", "deconvolve", "correct_aberrations", "enhance_resolution"}
+        Which test set it was trained for.
+
+    Returns
+    -------
+    Card
+        Data, settings, seed, steps, time and scores.
+
+    Raises
+    ------
+    ValueError
+        If there is none for this task.
+
+    Notes
+    -----
+    Used in appendix A.
+
+    Examples
+    --------
+    >>> card("deconvolve").config["seed"]
+    0
+    """
+    known = sorted(path.stem for path in _FOLDER.glob("*.json"))
+    name = checks.one_of("task", task, known)
+    return Card(**json.loads((_FOLDER / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def weights(task: str) -> Path:
+    """Return the file of a network that was trained for longer than a page can wait.
+
+    ``load_model(data.weights("deconvolve"))`` is the network, and ``card`` tells how it was made.
+
+    Parameters
+    ----------
+    task : {"denoise_volumes", "deconvolve", "correct_aberrations", "enhance_resolution"}
+        Which test set it was trained for.
+
+    Returns
+    -------
+    pathlib.Path
+        A file of safetensors, part of the package; treat it as read-only.
+
+    Raises
+    ------
+    ValueError
+        If there is none for this task.
+    DataMismatchError
+        If the file is not the one of the card.
+
+    Notes
+    -----
+    Used in appendix A.
+    """
+    known, path = card(task), _FOLDER / f"{task}.safetensors"
+    if (sha256 := pooch.file_hash(str(path))) != known.sha256:
+        raise DataMismatchError(
+            f"{path}: Expected {known.n_bytes} bytes with SHA-256 {known.sha256}, got "
+            f"{path.stat().st_size} with {sha256}. Install aimicro again."
+        )
+    return path

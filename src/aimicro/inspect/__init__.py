@@ -1,0 +1,24 @@
+"""What images tell of themselves before anybody trains on them."""
+
+from aimicro.inspect.brightness import Levels, Saturation, levels, saturation
+from aimicro.inspect.copies import landmarks, likeness, shared_landmarks, thumbnail
+from aimicro.inspect.noise import PhotonTransfer, photon_transfer
+from aimicro.inspect.objects import Objects, measure_objects
+from aimicro.inspect.registration import Shift, shift_between
+
+__all__ = [
+    "Levels",
+    "Objects",
+    "PhotonTransfer",
+    "Saturation",
+    "Shift",
+    "landmarks",
+    "levels",
+    "likeness",
+    "measure_objects",
+    "photon_transfer",
+    "saturation",
+    "shared_landmarks",
+    "shift_between",
+    "thumbnail",
+]

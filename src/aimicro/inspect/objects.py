@@ -1,0 +1,100 @@
+"""What a label image says of its objects, and what may be wrong with them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from aimicro import checks
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """The objects of a label image.
+
+    Attributes
+    ----------
+    ids : ndarray of int
+        Of all objects, sorted.
+    sizes : ndarray of int
+        Their pixels.
+    diameters : ndarray of float
+        Of circles, or of spheres, with as many pixels.
+    widths : ndarray of int
+        The longest side of their bounding boxes along y and x, which a network must see at once.
+    in_pieces : ndarray of int
+        Ids of objects whose pixels do not all touch, not even at corners.
+    with_holes : ndarray of int
+        Ids of objects that enclose background.
+    """
+
+    ids: Integers
+    sizes: Integers
+    diameters: npt.NDArray[np.float64]
+    widths: Integers
+    in_pieces: Integers
+    with_holes: Integers
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def measure_objects(labels: npt.ArrayLike) -> Objects:
+    """Measure the objects of a label image, and look for holes and pieces.
+
+    Parameters
+    ----------
+    labels : array_like of int, (Y, X) or (Z, Y, X)
+        0 for background, and an id for each object.
+
+    Returns
+    -------
+    Objects
+        Sizes, and the ids of objects with holes or in pieces.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `labels` is no label image.
+
+    Notes
+    -----
+    Used in chapter 9, *Training and using*.
+
+    Examples
+    --------
+    >>> found = measure_objects([[1, 1, 1, 0, 5], [1, 0, 1, 0, 0], [1, 1, 1, 0, 5]])
+    >>> found.ids, found.with_holes, found.in_pieces
+    (array([1, 5]), array([1]), array([5]))
+    """
+    image = checks.labels("labels", labels)
+    values, numbered = np.unique(image, return_inverse=True)
+    numbered = numbered.reshape(image.shape)
+    if values[0] != 0:  # without background
+        values, numbered = np.concatenate([[0], values]), numbered + 1
+    ids, sizes = values[1:].astype(np.int64), np.bincount(numbered.ravel())[1:]
+    touching = np.ones((3,) * image.ndim)
+    widths, in_pieces, with_holes = [], [], []
+    for number, box in enumerate(ndimage.find_objects(numbered), start=1):
+        crop = numbered[box]
+        mask = crop == number
+        widths.append(max(mask.shape[-2:]))
+        in_pieces.append(ndimage.label(mask, touching)[1] > 1)
+        with_holes.append(bool((ndimage.binary_fill_holes(mask) & (crop == 0)).any()))
+    return Objects(
+        ids=ids,
+        sizes=sizes,
+        diameters=_diameters(sizes, image.ndim),
+        widths=np.array(widths, np.int64),
+        in_pieces=ids[np.array(in_pieces, bool)],
+        with_holes=ids[np.array(with_holes, bool)],
+    )
+
+
+def _diameters(sizes: Integers, ndim: int) -> npt.NDArray[np.float64]:
+    if ndim == 2:
+        return np.asarray(2 * np.sqrt(sizes / np.pi))
+    return np.asarray(np.cbrt(6 * sizes / np.pi))
