@@ -1,10 +1,13 @@
 """``aimicro segment``: labels and measurements from TIFF files."""
 
 import csv
+import errno
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -386,6 +389,29 @@ class TestBadInput:
         truth = save(tmp_path / "t.tif", lone_squares() + np.float32(0.5))
         line = refused(model, raw, tmp_path / "out.tif", "-g", truth)
         assert "t.tif: Expected labels as labels, whole numbers, got float32" in line
+
+    def test_what_cannot_be_written_is_refused_before_the_work(
+        self, refused: Any, model: Path, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A pixel size, the room on the disk, and the folder."""
+
+        def never(*_: object) -> None:
+            pytest.fail("computed for nothing")
+
+        monkeypatch.setattr(UNet, "forward", never)
+        out = tmp_path / "out.tif"
+        bare = save(tmp_path / "bare.tif", recorded(lone_squares()), None)
+        assert "from 1e-5 to 1e5 µm" in refused(model, bare, out, "--pixel-size", 1e6)
+        with monkeypatch.context() as patch:
+            patch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=7000))
+            assert f"{out}: Expected room for 0.0122 MB, got 0.007 MB." in refused(model, raw, out)
+
+        def read_only(*_: object, **__: object) -> None:
+            raise OSError(errno.EROFS, "Read-only file system")
+
+        monkeypatch.setattr("tempfile.mkdtemp", read_only)
+        assert "Expected a folder that can be written to" in refused(model, raw, out)
+        assert not out.exists()
 
     def test_inputs_are_never_replaced(self, refused: Any, model: Path, raw: Path) -> None:
         assert "which is an input" in refused(model, raw, raw, "--overwrite")

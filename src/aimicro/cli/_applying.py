@@ -4,12 +4,8 @@ A private part of :mod:`aimicro.cli.apply`, and apart from it because it loads t
 """
 
 import argparse
-import errno
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -19,20 +15,23 @@ from numpy.typing import NDArray
 
 from aimicro import checks
 from aimicro.cli._channels import DATA_RANGE, Channel, affine_to, interleaved, score
+from aimicro.cli._network_output import (
+    not_written,
+    output_of,
+    precision_as_trained,
+    read_image,
+    rehearse,
+)
 from aimicro.cli.config import COMPLETE, CompleteConfig, read_complete
-from aimicro.io import TiffImage, is_large, read_header, read_tiff, write_tiff, zeros_on_disk
+from aimicro.io import TiffImage, is_large, write_tiff
 from aimicro.models.rcan import RCAN
-from aimicro.predict import predict, tiles
-from aimicro.predict.tiles import Array, Precision
 from aimicro.train.checkpoint import best_weights, load_model
-from aimicro.train.devices import best_device, native_bfloat16
+from aimicro.train.devices import best_device
 from aimicro.train.scaling import Linear, Percentile, Scaling
 
 Row = dict[str, str | float]
 DEFAULT_HALO = 6  # what is farther away changed trained networks by 0.2 % of the range at most
 _FEWEST_LEVELS = 16  # from dark to bright: with fewer, rounding draws contour lines
-_KINDS = {2: "an image (Y, X)", 3: "a volume (Z, Y, X)"}
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _KEYS = {
     "ndim": "ndim",
     "channels": "num_channels",
@@ -60,10 +59,7 @@ class Application:
         self.scaling = _scaling(options, network, config)
         self.cut = _cut(options, config)
         device = best_device()
-        short = config.mixed_precision == "bfloat16" or (
-            config.mixed_precision == "auto" and native_bfloat16(device)
-        )
-        self.precision: Precision = "bfloat16" if short else "float32"
+        self.precision = precision_as_trained(config.mixed_precision, device)
         # As in training. On a CPU it saves one of seven copies of all channels.
         layout = torch.channels_last_3d if self.ndim == 3 else torch.channels_last
         self.network = network.to(device=device, memory_format=layout)  # type: ignore[call-overload]
@@ -76,7 +72,7 @@ class Application:
         `each` is told of every fraction of the image that is done.
         """
         scratch = output.resolve().parent  # there is room for the result, which is as large
-        image = self._read(raw, scratch)
+        image = read_image(raw, self.ndim, scratch)
         of_raw = _scale(raw, self.scaling.input, image.data)
         # Mistakes show before the long computation, during which the truth is not held.
         of_truth = self._check_truth(truth, raw, image.data.shape, scratch) if truth else of_raw
@@ -84,11 +80,22 @@ class Application:
         if self.options.raw_units:
             _check_levels(raw, image.data, undone, self.options.bpp)
         self._rehearse(raw, output, image, n_channels=3 if truth else 2)
-        restored = self._predicted(raw, image.data, of_raw, each, scratch)
+        restored = output_of(
+            self.network,
+            raw,
+            image.data,
+            **self.cut,
+            scaling=Scaling(of_raw, None),
+            precision=self.precision,
+            each=each,
+            scratch=scratch,
+        )
         channels = {"raw": Channel.normalised(image.data, of_raw), "restored": Channel(restored)}
         row = None
         if truth:
-            channels["truth"] = Channel.normalised(self._read(truth, scratch).data, of_truth)
+            channels["truth"] = Channel.normalised(
+                read_image(truth, self.ndim, scratch).data, of_truth
+            )
             row = {"file": raw.name, "truth": truth.name, **self._scores(channels)}
         if self.options.rescale:
             channels["restored"] = affine_to(channels["truth"], channels["restored"])
@@ -96,31 +103,13 @@ class Application:
         try:
             self._write(output, channels, image)
         except OSError as error:
-            n_mb = self._n_bytes(len(channels), image) / 1e6
-            todo = "Make room for them, or choose" if error.errno in _FULL else "Choose"
-            raise OSError(
-                f"{output}: Expected to write {n_mb:.3g} MB, got: {error.strerror or error}. "
-                f"{todo} another -o."
-            ) from error
+            raise not_written(output, self._n_bytes(len(channels), image), error) from error
         return row
 
     # ---- before
 
-    def _read(self, file: Path, scratch: Path) -> TiffImage:
-        shape = read_header(file).shape
-        if len(shape) != self.ndim:
-            raise ValueError(
-                f"{file}: Expected {_KINDS[self.ndim]}, as the network was trained on, got shape "
-                f"{shape}. A stack of one slice is an image."
-            )
-        image = read_tiff(file, pages="Z", scratch=scratch)
-        data = image.data.reshape(shape)  # without a channel or time of length 1
-        # A mask of true and false has no percentiles.
-        data = data.view("u1") if data.dtype == bool else data
-        return replace(image, data=data, axes="ZYX"[-self.ndim :])
-
     def _check_truth(self, truth: Path, raw: Path, shape: tuple[int, ...], scratch: Path) -> Linear:
-        pixels = self._read(truth, scratch).data
+        pixels = read_image(truth, self.ndim, scratch).data
         if pixels.shape != shape:
             raise ValueError(
                 f"{truth}: Expected a truth of the shape of {raw}, {shape}, got {pixels.shape}. "
@@ -130,66 +119,17 @@ class Application:
 
     def _rehearse(self, raw: Path, output: Path, image: TiffImage, *, n_channels: int) -> None:
         """Refuse what cannot be written, as long as nothing is lost by that."""
-        folder = output.resolve().parent
         n_channels = 1 if self.options.restored_only else n_channels
         n_bytes = self._n_bytes(n_channels, image)
         n_bytes += 4 * image.data.size * is_large(image.data.shape)  # held in a file for a while
-        free = shutil.disk_usage(folder).free
-        if n_bytes > free:
-            raise OSError(
-                f"{output}: Expected room for {n_bytes / 1e6:.3g} MB, got {free / 1e6:.3g} MB. "
-                "Make room for them, or choose another -o."
-            )
-        try:
-            with tempfile.TemporaryDirectory(dir=folder, prefix=".aimicro") as place:
-                pixel = Channel(np.zeros((1,) * self.ndim))
-                self._write(Path(place, "a.tif"), dict.fromkeys(map(str, range(n_channels)), pixel),
-                            image)  # fmt: skip
-        except ValueError as error:
-            raise ValueError(f"{raw}: {error} In Fiji: Image > Properties.") from error
-        except OSError as error:
-            raise OSError(
-                f"-o: Expected a folder that can be written to, got {folder}: "
-                f"{error.strerror or error}. Choose another -o."
-            ) from error
+        pixel = Channel(np.zeros((1,) * self.ndim))
+        channels = dict.fromkeys(map(str, range(n_channels)), pixel)
+        rehearse(raw, output, n_bytes, lambda path: self._write(path, channels, image))
 
     def _n_bytes(self, n_channels: int, image: TiffImage) -> int:
         return int(n_channels * image.data.size * self.options.bpp // 8)
 
-    # ---- the work
-
-    def _predicted(
-        self,
-        file: Path,
-        pixels: NDArray[np.generic],
-        of_raw: Linear,
-        each: Callable[[float], object],
-        scratch: Path,
-    ) -> Array:
-        """Restore an image, in normalised units."""
-        out = None
-        if is_large(pixels.shape):
-            out = zeros_on_disk(pixels.shape, np.float32, scratch)
-        n_tiles = len(tiles(pixels.shape, **self.cut))
-        hook = self.network.register_forward_hook(lambda *_: each(1 / n_tiles) and None)
-        try:
-            return predict(
-                self.network,
-                pixels,
-                **self.cut,
-                scaling=Scaling(of_raw, None),
-                precision=self.precision,
-                out=out,
-            )
-        except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "memory" not in str(error):
-                raise
-            raise ValueError(
-                f"{file}: Expected enough memory for {self.cut['tile']} voxels at once, got too "
-                "little. Choose smaller blocks with -B, or a smaller --halo."
-            ) from error
-        finally:
-            hook.remove()
+    # ---- the scores
 
     def _scores(self, channels: dict[str, Channel]) -> Row:
         """Compare raw and restored image with the truth, after a fit of both with --rescale."""

@@ -6,6 +6,7 @@ A private part of :mod:`aimicro.cli.segment`, and apart from it because it loads
 import argparse
 import csv
 import io
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,28 +20,31 @@ from aimicro import checks
 from aimicro.cli._jobs import Job, Row, spelt
 from aimicro.cli._label_images import read_labels
 from aimicro.cli._methods import Labels, out_channels, segmenter
+from aimicro.cli._network_output import (
+    not_written,
+    output_of,
+    precision_as_trained,
+    read_image,
+    rehearse,
+    shape_of_output,
+)
 from aimicro.cli.config import COMPLETE, CompleteSegmentation, read_complete
 from aimicro.io import (
     TiffImage,
     is_large,
-    read_header,
-    read_tiff,
     replacing,
     write_tiff,
-    zeros_on_disk,
 )
 from aimicro.metrics.matching import average_precision, match
 from aimicro.models import UNet
-from aimicro.predict import predict, tiles
-from aimicro.predict.tiles import Precision
 from aimicro.segment import measure
 from aimicro.train.checkpoint import best_weights, load_model
-from aimicro.train.devices import best_device, native_bfloat16
+from aimicro.train.devices import best_device
 
-_KINDS = {2: "an image (Y, X)", 3: "a volume (Z, Y, X)"}
 _BLOCK = {2: (512, 512), 3: (32, 128, 128)}
 _HALO_OF_VOLUMES = 16  # as far as a network can see, most of a block would be halo
 _LEVELS = (0.5, 0.75, 0.9)
+_N_BYTES_AN_ID = 4  # of an image with more than 65,535 objects
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,20 +78,18 @@ class Segmentation:
             size + 2 * halo + network.divisor for size, halo in zip(rounded, self.halo, strict=True)
         )
         device = best_device()
-        short = config.mixed_precision == "bfloat16" or (
-            config.mixed_precision == "auto" and native_bfloat16(device)
-        )
-        self.precision: Precision = "bfloat16" if short else "float32"
+        self.precision = precision_as_trained(config.mixed_precision, device)
         self.network = network.to(device)
 
     def run(self, job: Job, each: Callable[[float], object]) -> Found:
         """Find the objects of an image; `each` is told of every fraction that is done."""
-        image = self._read(job.raw, job.output.resolve().parent)
+        image = read_image(job.raw, self.ndim, job.output.resolve().parent)
         if job.truth:  # mistakes show before the long computation
             read_labels(job.truth, image.data.shape, raw=job.raw)
-        output = self._predicted(job, image.data, each)
         sizes = [self.options.pixel_size if um is None else um for um in image.pixel_size_um]
         known = None if None in sizes else tuple(sizes)
+        self._rehearse(job, image, known)
+        output = self._predicted(job, image.data, each)
         return Found(self.segment(output), image, known)
 
     def scores(self, job: Job, found: Found) -> Row | None:
@@ -109,53 +111,47 @@ class Segmentation:
             "invented50": counts.fp,
         }
 
-    def _read(self, file: Path, scratch: Path) -> TiffImage:
-        shape = read_header(file).shape
-        if len(shape) != self.ndim:
-            raise ValueError(
-                f"{file}: Expected {_KINDS[self.ndim]}, as the network was trained on, got shape "
-                f"{shape}. A stack of one slice is an image."
-            )
-        image = read_tiff(file, pages="Z", scratch=scratch)
-        data = image.data.reshape(shape)  # without a channel or time of length 1
-        data = data.view("u1") if data.dtype == bool else data
-        return TiffImage(data, "ZYX"[-self.ndim :], image.pixel_size_um, image.name)
+    def _rehearse(
+        self, job: Job, image: TiffImage, pixel_size_um: tuple[float, ...] | None
+    ) -> None:
+        """Refuse what cannot be written, as long as nothing is lost by that."""
+        shape = shape_of_output(self.network, image.data.shape)
+        n_bytes = _N_BYTES_AN_ID * image.data.size
+        n_bytes += 4 * math.prod(shape) * is_large(shape)  # held in a file for a while
+        pixel = Found(np.zeros((1,) * self.ndim, np.int32), image, pixel_size_um)
+        rehearse(job.raw, job.output, n_bytes, lambda path: write_labels(path, pixel))
 
     def _predicted(
         self, job: Job, pixels: NDArray[Any], each: Callable[[float], object]
     ) -> NDArray[np.float32]:
         """Output of the network, with its channels first."""
-        channels = self.network.out_channels
-        out = None
-        if is_large((channels, *pixels.shape)):
-            shape = (channels, *pixels.shape) if channels > 1 else pixels.shape
-            out = zeros_on_disk(shape, np.float32, job.output.resolve().parent)
-        n = len(tiles(pixels.shape, tile=self.tile, halo=self.halo, divisor=self.network.divisor))
-        hook = self.network.register_forward_hook(lambda *_: each(1 / n) and None)
         try:
-            found = predict(
-                self.network, pixels, tile=self.tile, halo=self.halo, overlap=0,
-                precision=self.precision, out=out,
-            )  # fmt: skip
+            found = output_of(
+                self.network,
+                job.raw,
+                pixels,
+                tile=self.tile,
+                halo=self.halo,
+                overlap=0,
+                scaling=None,
+                precision=self.precision,
+                each=each,
+                scratch=job.output.resolve().parent,
+            )
         except ValueError as error:
-            raise ValueError(f"{job.raw}: {error}") from error
-        except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "memory" not in str(error):
-                raise
-            raise ValueError(
-                f"{job.raw}: Expected enough memory for {self.tile} pixels at once, got too "
-                "little. Choose smaller blocks with -B, or a smaller --halo."
-            ) from error
-        finally:
-            hook.remove()
-        return found if channels > 1 else found[np.newaxis]
+            told = str(error)
+            raise ValueError(told if str(job.raw) in told else f"{job.raw}: {told}") from error
+        return found if self.network.out_channels > 1 else found[np.newaxis]
 
 
 def write_labels(path: Path, found: Found) -> None:
     """Write the label image, in 16 bits if they hold the ids."""
     kind = np.uint16 if found.labels.max(initial=0) < 2**16 else np.uint32
     size = found.pixel_size_um or found.image.pixel_size_um
-    write_tiff(path, found.labels.astype(kind), axes=found.image.axes, pixel_size_um=size)
+    try:
+        write_tiff(path, found.labels.astype(kind), axes=found.image.axes, pixel_size_um=size)
+    except OSError as error:
+        raise not_written(path, found.labels.size * np.dtype(kind).itemsize, error) from error
 
 
 class MeasurementTable:
