@@ -189,6 +189,14 @@ def test_each_object_redrawn_at_half_of_its_light_has_its_size():
     assert ap(truth, redraw(generous, blurred, sigma=0, level=0.65), at=0.8) == 1
 
 
+def test_redrawing_keeps_ids_whatever_they_are():
+    labels = np.kron([[0, 1, 2]], np.ones((6, 6), int))
+    image = np.random.default_rng(0).random(labels.shape) + 5 * (labels > 0)
+    far = np.where(labels == 2, 2**31 - 1, 7 * labels)
+    found, others = redraw(labels, image), redraw(far, image)
+    assert np.array_equal(others, np.where(found == 2, 2**31 - 1, 7 * found))
+
+
 @settings(max_examples=40, deadline=None)
 @given(IMAGES)
 def test_redrawing_never_grows_an_object(image):

@@ -70,7 +70,7 @@ def saturation(image: npt.ArrayLike) -> Saturation | None:
 
     Notes
     -----
-    Used in chapter 9, *Training and using*.
+    Used in chapter 9, *Training and using a model*.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def levels(image: npt.ArrayLike) -> Levels:
 
     Notes
     -----
-    Used in chapter 9, *Training and using*.
+    Used in chapter 9, *Training and using a model*.
 
     Examples
     --------

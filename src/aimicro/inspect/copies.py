@@ -45,7 +45,7 @@ def landmarks(image: npt.ArrayLike) -> Hashes:
 
     Notes
     -----
-    Used in chapter 9, *Training and using*.
+    Used in chapter 9, *Training and using a model*.
 
     References
     ----------
@@ -81,7 +81,7 @@ def shared_landmarks(first: Hashes, second: Hashes) -> float:
 
     Notes
     -----
-    Used in chapter 9, *Training and using*.
+    Used in chapter 9, *Training and using a model*.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def thumbnail(image: npt.ArrayLike, *, side: int = 32) -> npt.NDArray[np.float32
 
     Notes
     -----
-    Used in chapter 9, *Training and using*.
+    Used in chapter 9, *Training and using a model*.
 
     Examples
     --------
@@ -158,7 +158,7 @@ def likeness(first: npt.ArrayLike, second: npt.ArrayLike) -> npt.NDArray[np.floa
 
     Notes
     -----
-    Used in chapter 9, *Training and using*.
+    Used in chapter 9, *Training and using a model*.
 
     Examples
     --------

@@ -65,7 +65,7 @@ def photon_transfer(image: npt.ArrayLike) -> PhotonTransfer | None:
 
     Notes
     -----
-    Used in chapter 9, *Training and using*.
+    Used in chapter 9, *Training and using a model*.
 
     References
     ----------

@@ -62,7 +62,7 @@ def measure_objects(labels: npt.ArrayLike) -> Objects:
 
     Notes
     -----
-    Used in chapter 9, *Training and using*.
+    Used in chapter 9, *Training and using a model*.
 
     Examples
     --------

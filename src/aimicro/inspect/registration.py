@@ -54,7 +54,7 @@ def shift_between(image: npt.ArrayLike, reference: npt.ArrayLike) -> Shift:
 
     Notes
     -----
-    Used in chapter 9, *Training and using*.
+    Used in chapter 9, *Training and using a model*.
 
     References
     ----------

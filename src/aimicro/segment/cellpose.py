@@ -5,7 +5,7 @@ the flow of a pixel is the direction in which it gets warmer. A network learns f
 pixel is inside of an object. Back to objects, each pixel follows the flows; those that end in one
 place are one object. Wrong ones betray themselves: their own flows are not those of the network.
 
-Used in chapter 9, *Cellpose*.
+Used in chapter 8, *Six ways to segment one image set*.
 
 References
 ----------
@@ -68,7 +68,7 @@ def targets(labels: npt.ArrayLike) -> Image:
     squared error of flows plus the cross-entropy of the inside, and flows of length 1 would weigh
     too little in it.
 
-    Used in chapter 9, *Cellpose*.
+    Used in chapter 8, *Six ways to segment one image set*.
 
     References
     ----------
@@ -133,7 +133,7 @@ def segment(
 
     Notes
     -----
-    Used in chapter 9, *Cellpose*.
+    Used in chapter 8, *Six ways to segment one image set*.
 
     References
     ----------
@@ -198,7 +198,7 @@ def follow(flows: npt.ArrayLike, points: npt.ArrayLike, *, steps: int = 200) -> 
     program, the flow of a point is read up to half a pixel beside it: half a pixel before it at the
     start of an axis, half a pixel behind it at the end.
 
-    Used in chapter 9, *Cellpose*.
+    Used in chapter 8, *Six ways to segment one image set*.
 
     Examples
     --------
@@ -254,7 +254,7 @@ def flow_error(labels: npt.ArrayLike, flows: npt.ArrayLike) -> npt.NDArray[np.fl
 
     Notes
     -----
-    Used in chapter 9, *Cellpose*.
+    Used in chapter 8, *Six ways to segment one image set*.
 
     Examples
     --------
@@ -303,7 +303,7 @@ def combine_slices(xy: npt.ArrayLike, xz: npt.ArrayLike, yz: npt.ArrayLike) -> I
     -----
     Means, as in the paper [1]_; the published program adds.
 
-    Used in chapter 9, *Cellpose*.
+    Used in chapter 8, *Six ways to segment one image set*.
 
     References
     ----------

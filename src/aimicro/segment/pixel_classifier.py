@@ -58,7 +58,7 @@ class PixelClassifier:
     There is no function that saves a classifier: scikit-learn's way is a pickle, which runs
     whatever a stranger has put into it. Keep images, strokes and seed, and fit again.
 
-    Used in chapter 8, *Six ways to segment one image* and *The microglia case*.
+    Used in chapter 8, *Six ways to segment one image set* and *The microglia case*.
 
     References
     ----------
@@ -321,7 +321,7 @@ def segment(
     In ilastik, too, this is a step of its own, in its object classification, where the second
     threshold makes a hysteresis.
 
-    Used in chapter 8, *Six ways to segment one image* and *The microglia case*.
+    Used in chapter 8, *Six ways to segment one image set* and *The microglia case*.
 
     Examples
     --------

@@ -24,7 +24,7 @@ class Parameter:
 
     Notes
     -----
-    Used in chapter 9, *Training well*.
+    Used in chapter 9, *From a threshold to a U-Net*.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def search(
     best along each axis, and no more: where parameters work together, a better place may lie
     across.
 
-    Used in chapter 9, *Training well*.
+    Used in chapter 9, *From a threshold to a U-Net*.
 
     Examples
     --------

@@ -36,7 +36,7 @@ class Polygons:
 
     Notes
     -----
-    Used in chapter 9, *StarDist*.
+    Used in chapter 9, *Training and using a model*.
     """
 
     points: npt.NDArray[np.int32]
@@ -110,7 +110,7 @@ def targets(labels: npt.ArrayLike, *, n_rays: int = 32) -> Floats:
     published program, to whose distances these are equal. A stack of binary masks (one-hot) is
     no label image: ``masks.argmax(axis=0)`` with the background first.
 
-    Used in chapter 9, *StarDist*.
+    Used in chapter 9, *Training and using a model*.
 
     References
     ----------
@@ -185,7 +185,7 @@ def polygons(
     the published program, pixels near the frame are candidates, too, and the corners of polygons
     are not cut to whole pixels before areas are measured: it keeps all that cover no whole pixel.
 
-    Used in chapter 9, *StarDist*.
+    Used in chapter 9, *Training and using a model*.
 
     References
     ----------
@@ -254,7 +254,7 @@ def segment(
 
     Notes
     -----
-    Used in chapter 9, *StarDist*.
+    Used in chapter 9, *Training and using a model*.
 
     Examples
     --------

@@ -44,7 +44,7 @@ class SegmentationTask:
 
     Notes
     -----
-    Used in chapter 8, *Six ways to segment one image*, and chapter 9.
+    Used in chapter 8, *Six ways to segment one image set*, and chapter 9.
 
     Examples
     --------

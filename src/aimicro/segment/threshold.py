@@ -274,8 +274,10 @@ def redraw(
     level = checks.number("level", level, low=0, high=1, hint="0.5 is half of the mean light.")
     pixel = pixel_of(spacing, values.ndim)
     light = light_of(smoothed(values, sigma, pixel), objects == 0)
-    _, ranks = np.unique(objects, return_inverse=True)
-    ranks = ranks.ravel()
-    mean = np.bincount(ranks, weights=light.ravel()) / np.bincount(ranks)
-    kept = (objects > 0) & (light > level * mean[ranks].reshape(light.shape))
+    ids = objects
+    if ids.max() >= ids.size:  # with large gaps, a table of all numbers would be too long
+        ids = np.unique(ids, return_inverse=True)[1].reshape(ids.shape)
+    counts = np.maximum(np.bincount(ids.ravel()), 1)
+    mean = np.bincount(ids.ravel(), weights=light.ravel()) / counts
+    kept = (objects > 0) & (light > level * mean[ids])
     return np.where(filled(kept), objects, 0).astype(np.int32)

@@ -70,7 +70,7 @@ def targets(labels: npt.ArrayLike, *, borders: int | Sequence[int] = 0) -> Image
 
     So three classes were learned on nuclei by Caicedo et al. [1]_.
 
-    Used in chapter 9, *From threshold to U-Net*.
+    Used in chapter 9, *From a threshold to a U-Net*.
 
     References
     ----------
@@ -129,7 +129,7 @@ def border_weights(labels: npt.ArrayLike, *, w0: float = 10.0, sigma: float = 5.
     makes up for rare classes. Distances to objects, rather than to their borders, let contacts
     count, too, where there is no gap. A sum of both above four `sigma` adds nothing.
 
-    Used in chapter 9, *From threshold to U-Net*.
+    Used in chapter 9, *From a threshold to a U-Net*.
 
     References
     ----------
@@ -203,7 +203,7 @@ def segment(
     Pixels are connected by their sides, not by corners. What is above `threshold` with borders, but
     has no inside, is an object too: it is as thin as its outline.
 
-    Used in chapter 9, *From threshold to U-Net*.
+    Used in chapter 9, *From a threshold to a U-Net*.
 
     Examples
     --------

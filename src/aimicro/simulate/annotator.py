@@ -77,7 +77,7 @@ def annotate(
     border of the image is no outline. An object may vanish where a bias goes inwards by more than
     its radius.
 
-    Used in chapter 8, *Six ways to segment one image*, and chapter 9, *Fine-tuning*.
+    Used in chapter 8, *Six ways to segment one image set*.
 
     Examples
     --------

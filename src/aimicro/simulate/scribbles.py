@@ -57,7 +57,7 @@ def scribble(
 
     Notes
     -----
-    Used in chapter 8, *Six ways to segment one image* and *The microglia case*.
+    Used in chapter 8, *Six ways to segment one image set* and *The microglia case*.
 
     Examples
     --------

@@ -3,7 +3,7 @@
 The network ends without a sigmoid or softmax, and gives *logits*: of those, logarithms of
 probabilities are exact also where a probability is nearly 0.
 
-Used in chapter 9, *From threshold to U-Net*, and in chapter 10, *How sure is the model*.
+Used in chapter 9, *From a threshold to a U-Net*, and in chapter 10, *How sure is the model*.
 """
 
 from collections.abc import Callable, Sequence
@@ -93,7 +93,7 @@ def bce_dice(prediction: Tensor, truth: Tensor) -> Tensor:
     Notes
     -----
     The first has a gradient for every pixel from the first step, the second does not drown small
-    objects in background. Used in chapter 9, *From threshold to U-Net*.
+    objects in background. Used in chapter 9, *From a threshold to a U-Net*.
     """
     return binary_cross_entropy(prediction, truth) + soft_dice(prediction, truth)
 
@@ -128,7 +128,7 @@ def focal(gamma: float = 2.0, alpha: float = 0.25) -> Loss:
     With the published settings, as here by default, the inside counts *less*: with a gamma of 2
     the outside has little weight left. The best answer is no probability.
 
-    Used in chapter 9, *From threshold to U-Net*.
+    Used in chapter 9, *From a threshold to a U-Net*.
 
     References
     ----------
@@ -185,7 +185,7 @@ def tversky(alpha: float = 0.3, beta: float = 0.7) -> Loss:
     The default does not let go of small objects: a miss is twice as bad. The one half makes
     patches without any object perfect where nothing is found.
 
-    Used in chapter 9, *From threshold to U-Net*.
+    Used in chapter 9, *From a threshold to a U-Net*.
 
     References
     ----------
@@ -240,7 +240,7 @@ def cross_entropy(class_weights: Sequence[float] | None = None) -> Loss:
     Weights shift where the border between two classes is drawn, and the answer is no longer the
     probability.
 
-    Used in chapter 9, *From threshold to U-Net*.
+    Used in chapter 9, *From a threshold to a U-Net*.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """Losses of targets that describe whole objects: StarDist's rays and Cellpose's flows.
 
-Used in chapter 9, *StarDist* and *Cellpose*.
+Used in chapter 9, *Training and using a model*.
 """
 
 import torch
@@ -35,7 +35,7 @@ def stardist(prediction: Tensor, truth: Tensor) -> Tensor:
     kept in the end; in the background there are no rays to learn. The published program can also
     draw those to 0, slightly.
 
-    Used in chapter 9, *StarDist*.
+    Used in chapter 9, *Training and using a model*.
 
     References
     ----------
@@ -68,7 +68,9 @@ def cellpose(prediction: Tensor, truth: Tensor) -> Tensor:
 
     Notes
     -----
-    Five times, so that flows count as much as the inside. Used in chapter 9, *Cellpose*.
+    Five times, so that flows count as much as the inside.
+
+    Used in chapter 8, *Six ways to segment one image set*.
 
     References
     ----------

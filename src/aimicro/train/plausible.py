@@ -102,7 +102,7 @@ def looks_like_labels(image: NDArray[Any]) -> bool:
 
     Notes
     -----
-    Used in chapter 9, *Segmentation*.
+    Used in chapter 9, *Training and using a model*.
 
     Examples
     --------

@@ -2,7 +2,7 @@
 
 Most losses return a number for any target, and what is learned from it is nonsense.
 
-Used in chapter 9, *From threshold to U-Net*, *StarDist* and *Cellpose*.
+Used in chapter 9, *Training and using a model*.
 """
 
 from collections.abc import Callable, Mapping, Sequence
