@@ -135,3 +135,16 @@ def test_an_array_is_one_image_and_a_list_is_many() -> None:
     for images, found in ((list(stack), "3 images and 1 truths"), ([], "0 images and 1 truths")):
         with pytest.raises(ValueError, match=f"{found}.*make a stack of them a list"):
             checks.same_number(images=images, truths=stack)
+
+
+@pytest.mark.parametrize("values", [[], [0, 7], [2**24]])
+def test_whole_numbers_become_integers(values: list[float]) -> None:
+    found = checks.whole_as_integers(np.array(values, np.float32))
+    assert (found.dtype, found.tolist()) == (np.int64, values)
+
+
+@pytest.mark.parametrize("values", [[0.5], [math.nan], [math.inf], [2**24 + 2]])
+def test_what_may_not_be_whole_stays_as_it_is(values: list[float]) -> None:
+    """Above 2**24 float32 holds even numbers only: two ids may have become one."""
+    floats = np.array(values, np.float32)
+    assert checks.whole_as_integers(floats) is floats

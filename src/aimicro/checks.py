@@ -473,6 +473,30 @@ them with astype(numpy.int32); probabilities need a segmentation first.
     return array
 
 
+def whole_as_integers(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return whole numbers that a file holds as floats as integers, and anything else as it is.
+
+    Parameters
+    ----------
+    values : ndarray
+        Pixels, for example labels from MorphoLibJ and others, which store them as float32.
+
+    Returns
+    -------
+    ndarray
+        int64, or the same array: where there are fractions or NaN, and above 2**24, from where on
+        float32 does not hold every number, so that two objects may have become one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> whole_as_integers(np.float32([0, 7])), whole_as_integers(np.float32([0, 0.5]))
+    (array([0, 7]), array([0. , 0.5], dtype=float32))
+    """
+    whole = values.dtype.kind == "f" and values.max(initial=0) <= 2**24 and (values % 1 == 0).all()
+    return values.astype(np.int64) if whole else values
+
+
 def same_number(**images: Any) -> list[list[Any]]:
     """Return lists of images, as many in each: a list or tuple is many, an array is one.
 

@@ -266,6 +266,7 @@ class TestBadInput:
         ("labels", "options", "message"),
         [
             (squares() + np.float32(0.5), {}, "Expected labels as labels, whole numbers, got flo"),
+            (np.float32(2**24) * squares(), {}, "Expected labels as labels, whole numbers, got fl"),
             (np.zeros((32, 40, 3), np.uint8), {"photometric": "rgb"}, "neither colours nor a chan"),
             (squares() == np.array([3, 6, 9])[:, None, None], {"photometric": "minisblack"},
              "neither colours nor a channel for each object"),

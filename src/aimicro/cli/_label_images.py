@@ -39,9 +39,7 @@ def read_labels(path: Path, shape: tuple[int, ...], *, raw: Path) -> NDArray[np.
         raise ValueError(
             f"{path}: Expected labels of the shape of {raw}, {shape}, got {found}. {todo}"
         )
-    data = read_tiff(path, pages="Z").data.reshape(shape)
-    if data.dtype.kind == "f" and (data % 1 == 0).all():
-        data = data.astype(np.int64)
+    data = checks.whole_as_integers(read_tiff(path, pages="Z").data.reshape(shape))
     try:
         return checks.labels("labels", data.view(np.uint8) if data.dtype == bool else data)
     except (TypeError, ValueError) as error:

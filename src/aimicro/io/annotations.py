@@ -209,10 +209,8 @@ def _read_labels(path: Path, size: tuple[int, ...]) -> NDArray[np.int32]:
             f"{image.axes} {data.shape}. Check that they belong to this image, and give one "
             "number for each pixel: neither colours nor a channel for each object."
         )
-    if data.dtype.kind == "f" and data.max() <= 2**24 and (data % 1 == 0).all():
-        data = data.astype(np.int64)  # whole numbers, up to where float32 has all of them
     try:
-        data = checks.labels("labels", data)
+        data = checks.labels("labels", checks.whole_as_integers(data))
         if data.max() > _LARGEST_ID:
             raise ValueError(
                 f"Expected ids up to {_LARGEST_ID}, got {data.max()}. Number the objects anew."

@@ -274,9 +274,9 @@ def redraw(
     level = checks.number("level", level, low=0, high=1, hint="0.5 is half of the mean light.")
     pixel = pixel_of(spacing, values.ndim)
     light = light_of(smoothed(values, sigma, pixel), objects == 0)
-    ids = objects
+    ids: npt.NDArray[np.integer] = objects
     if ids.max() >= ids.size:  # with large gaps, a table of all numbers would be too long
-        ids = np.unique(ids, return_inverse=True)[1].reshape(ids.shape)
+        ids = np.asarray(np.unique(ids, return_inverse=True)[1]).reshape(objects.shape)
     counts = np.maximum(np.bincount(ids.ravel()), 1)
     mean = np.bincount(ids.ravel(), weights=light.ravel()) / counts
     kept = (objects > 0) & (light > level * mean[ids])
