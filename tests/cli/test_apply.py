@@ -535,6 +535,7 @@ class TestMistakes:
                 "--block_shape as one number or 3, one for each axis (z, y, x), got (4",
             ),
             (["-B", "0,16,16"], "Expected --block_shape of 1 or more, got 0"),
+            (["-B", "0"], "Expected --block_shape of 1 or more, got 0"),
             (["-B", "4,16,x"], "expected whole numbers like 16,256,256, got 4,16,x"),
             (["-O", "1,2,3,4"], "Expected --block_overlap_shape as one number or 3"),
             (["-B", "4,16,16", "-O", "1,9,8"], "at most half the block, 4,16,16, got 1,9,8"),

@@ -334,6 +334,7 @@ class TestBadInput:
             (("--flow-threshold", 0.5), "no --flow-threshold for .* unet without borders"),
             (("--pixel-size", 0), "--pixel-size above 0 µm, got 0"),
             (("-B", "8,8,8"), "--block_shape as one number or 2"),
+            (("-B", 0), "--block_shape of 1 or more, got 0"),
             (("-g", "nowhere.tif"), "-g: Expected a file or a folder, got nowhere.tif, which"),
         ],
     )
@@ -412,6 +413,16 @@ class TestBadInput:
         monkeypatch.setattr("tempfile.mkdtemp", read_only)
         assert "Expected a folder that can be written to" in refused(model, raw, out)
         assert not out.exists()
+
+    def test_blocks_that_do_not_fit_into_memory(
+        self, refused: Any, model: Path, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: object) -> None:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory:\n you tried")
+
+        monkeypatch.setattr(UNet, "forward", full)
+        line = refused(model, raw, tmp_path / "out.tif", "-B", 32, "--halo", 0)
+        assert "Expected enough memory for (34, 34) pixels at once, got too little." in line
 
     def test_inputs_are_never_replaced(self, refused: Any, model: Path, raw: Path) -> None:
         assert "which is an input" in refused(model, raw, raw, "--overwrite")

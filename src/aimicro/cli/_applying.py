@@ -215,12 +215,15 @@ def _scaling(options: argparse.Namespace, network: RCAN, config: CompleteConfig)
 def _cut(options: argparse.Namespace, config: CompleteConfig) -> _Cut:
     """How images are cut into tiles: into blocks with a halo around each."""
     ndim = config.ndim
-    wished = options.block_shape or config.patch_shape(ndim)
+    wished = config.patch_shape(ndim) if options.block_shape is None else options.block_shape
     block = checks.per_axis("--block_shape", wished, ndim, whole_from=1)
     # As published: an eighth of the block and at least 1, but 0 where it is 1 or 2 thick.
-    wished = options.block_overlap_shape or [max(1, n // 8) if n > 2 else 0 for n in block]
+    wished = options.block_overlap_shape
+    if wished is None:
+        wished = [max(1, n // 8) if n > 2 else 0 for n in block]
     overlap = checks.per_axis("--block_overlap_shape", wished, ndim, whole_from=0)
-    halo = checks.per_axis("--halo", options.halo or DEFAULT_HALO, ndim, whole_from=0)
+    wished = DEFAULT_HALO if options.halo is None else options.halo
+    halo = checks.per_axis("--halo", wished, ndim, whole_from=0)
     if any(2 * shared > size for shared, size in zip(overlap, block, strict=True)):
         raise ValueError(
             f"Expected --block_overlap_shape of at most half the block, {_commas(block)}, got "

@@ -167,10 +167,11 @@ def _in_digits(value: str | float) -> str:
     return "" if math.isnan(value) else f"{value:.6g}"
 
 
-def whole_numbers(text: str) -> tuple[int, ...]:
-    """Read an option that has a number for each axis."""
+def whole_numbers(text: str) -> int | tuple[int, ...]:
+    """Read an option that has a number for each axis, or one for all."""
     try:
-        return tuple(int(part) for part in text.split(","))
+        first, *others = (int(part) for part in text.split(","))
+        return (first, *others) if others else first
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"expected whole numbers like 16,256,256, got {text}"

@@ -127,8 +127,9 @@ def output_of(
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
+        units = "voxels" if len(tile) == 3 else "pixels"
         raise ValueError(
-            f"{file}: Expected enough memory for {tuple(tile)} pixels at once, got too "
+            f"{file}: Expected enough memory for {tuple(tile)} {units} at once, got too "
             "little. Choose smaller blocks with -B, or a smaller --halo."
         ) from error
     finally:

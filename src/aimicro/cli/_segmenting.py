@@ -66,12 +66,12 @@ class Segmentation:
         self.segment = segmenter(config, options)
         if options.pixel_size is not None:
             checks.number("--pixel-size", options.pixel_size, above=0, unit="µm")
-        block = checks.per_axis(
-            "--block_shape", options.block_shape or _BLOCK[self.ndim], self.ndim, whole_from=1
-        )
+        block = _BLOCK[self.ndim] if options.block_shape is None else options.block_shape
+        block = checks.per_axis("--block_shape", block, self.ndim, whole_from=1)
         sees = network.receptive_radius
         sees = min(sees, _HALO_OF_VOLUMES) if self.ndim == 3 else sees
-        self.halo = checks.per_axis("--halo", options.halo or sees, self.ndim, whole_from=0)
+        halo = sees if options.halo is None else options.halo
+        self.halo = checks.per_axis("--halo", halo, self.ndim, whole_from=0)
         rounded = [-(-size // network.divisor) * network.divisor for size in block]
         # Tiles begin on the grid of the coarsest level, so a halo may cost them part of a step.
         self.tile = tuple(
