@@ -7,7 +7,15 @@ import torch
 from torch import nn
 from torch.export import Dim, export
 
-from aimicro.models import ARCHITECTURES, RCAN, Network, UNet, check_input
+from aimicro.models import (
+    ARCHITECTURES,
+    RCAN,
+    Network,
+    PatchClassifier,
+    SegNet,
+    UNet,
+    check_input,
+)
 
 
 class Sharpen(Network):
@@ -36,7 +44,7 @@ def test_a_network_records_how_it_was_built_and_where_its_class_is() -> None:
         Sharpen()  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize("cls", [UNet, RCAN])
+@pytest.mark.parametrize("cls", [UNet, RCAN, SegNet, PatchClassifier])
 def test_config_has_every_argument(cls: type[Network]) -> None:
     config = cls(channels=8).config
     assert config["channels"] == 8

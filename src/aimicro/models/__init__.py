@@ -1,7 +1,17 @@
 """Networks of the book: one short file each, shapes at line ends."""
 
 from aimicro.models.network import ARCHITECTURES, Network, check_input
+from aimicro.models.patch_classifier import PatchClassifier
 from aimicro.models.rcan import RCAN
+from aimicro.models.segnet import SegNet
 from aimicro.models.unet import UNet
 
-__all__ = ["ARCHITECTURES", "RCAN", "Network", "UNet", "check_input"]
+__all__ = [
+    "ARCHITECTURES",
+    "RCAN",
+    "Network",
+    "PatchClassifier",
+    "SegNet",
+    "UNet",
+    "check_input",
+]
