@@ -156,9 +156,10 @@ def _text(name: str) -> str:
 
 def _known(kind: str, name: str, known: Iterable[str]) -> str:
     """Return a name of the registry, or say which one is nearest."""
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)
-    if name in nearest:
+    words = list(known)
+    if name in words:
         return name
+    nearest = difflib.get_close_matches(name, words, n=1, cutoff=0)
     raise ValueError(
         f"Expected the name of a {kind} in the registry, got {name!r}. "
         f"The nearest one is {nearest[0]!r}."

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 from scipy.special import j1
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from aimicro import checks
 from aimicro.simulate import _limits
@@ -205,7 +206,7 @@ def psf(
     volume = np.empty(grid, dtype=np.float32)
     # Two threads gain a third on products as small as these, and lose tenfold where another
     # program has one of the processors.
-    with threadpool_limits(1, user_api="blas"):
+    with _threads().limit(limits=1, user_api="blas"):
         for plane in volume:
             field = to_y @ (components * wave.astype(np.complex64)) @ to_x.T  # (component, y, x)
             intensity = np.sum(field.real**2 + field.imag**2, axis=0)
@@ -214,6 +215,12 @@ def psf(
             wave *= one_deeper
     volume /= volume.sum(dtype=float)
     return volume.reshape(tuple(shape))
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    """Who has threads: found once, since looking through all libraries takes as long as a plane."""
+    return ThreadpoolController()
 
 
 def otf(psf: ArrayLike) -> NDArray[np.complex64]:

@@ -319,6 +319,8 @@ _TO_NM = {"noll": noll_to_nm, "osa": osa_to_nm}
 def _to_nm(mode: int | str, index: str) -> tuple[int, int]:
     """Order and frequency of a mode, given by index or name."""
     if isinstance(mode, str):
+        if mode in NAMES:  # before the search for a similar name, which takes longer than a phase
+            return NAMES[mode]
         near = difflib.get_close_matches(mode, NAMES, n=1, cutoff=0)[0]
         hint = f"Did you mean {near}?"
         return NAMES[checks.one_of("the name of a Zernike mode", mode, NAMES, hint=hint)]
