@@ -5,6 +5,7 @@ from aimicro.models.patch_classifier import PatchClassifier
 from aimicro.models.rcan import RCAN
 from aimicro.models.segnet import SegNet
 from aimicro.models.unet import UNet
+from aimicro.models.vit import ViT
 
 __all__ = [
     "ARCHITECTURES",
@@ -13,5 +14,6 @@ __all__ = [
     "PatchClassifier",
     "SegNet",
     "UNet",
+    "ViT",
     "check_input",
 ]
