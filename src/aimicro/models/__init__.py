@@ -2,6 +2,7 @@
 
 from aimicro.models.network import ARCHITECTURES, Network, check_input
 from aimicro.models.patch_classifier import PatchClassifier
+from aimicro.models.promptable import Promptable
 from aimicro.models.rcan import RCAN
 from aimicro.models.segnet import SegNet
 from aimicro.models.unet import UNet
@@ -12,6 +13,7 @@ __all__ = [
     "RCAN",
     "Network",
     "PatchClassifier",
+    "Promptable",
     "SegNet",
     "UNet",
     "ViT",
