@@ -123,8 +123,12 @@ class Promptable(Network):
         x = self.decoder(torch.cat([image, asked], dim=1))  # (B P, 12, 48, 48)
         masks = F.pixel_shuffle(x[:, :-_TOLD], _HALF)  # (B P, 1, 96, 96)
         inside = torch.sigmoid(F.avg_pool2d(masks.detach(), _HALF))  # (B P, 1, 48, 48)
-        told = x[:, -_TOLD:]
-        total = inside.sum(dim=(2, 3)) + 1  # (B P, 1)
-        means = [(told * inside).sum(dim=(2, 3)) / total, told.mean(dim=(2, 3))]
+        unsure = inside * (1 - inside)  # along the outline; no mean over an image of any size
+        means = [_mean(x[:, -_TOLD:], weights) for weights in (inside, unsure)]  # (B P, 8) each
         quality = torch.sigmoid(self.judge(torch.cat(means, dim=1)))  # (B P, 1)
         return masks.squeeze(1).unflatten(0, (batch, prompts)), quality.view(batch, prompts)
+
+
+def _mean(told: Tensor, weights: Tensor) -> Tensor:
+    """Mean of each channel; the 1 keeps it near 0 where there is hardly any weight."""
+    return (told * weights).sum(dim=(2, 3)) / (weights.sum(dim=(2, 3)) + 1)

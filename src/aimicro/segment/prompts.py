@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import binary_dilation, binary_erosion, distance_transform_edt
 
-from aimicro import checks
+from aimicro import checks, metrics
 
 Mask = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int32]
@@ -102,12 +102,8 @@ class Prompt:
         if not wrong.any():
             return seen
         if rng is None:
-            # Missing and superfluous pixels that touch are two errors; so is the frame an end.
-            depth = [
-                distance_transform_edt(np.pad(part, 1))[1:-1, 1:-1]
-                for part in (truth & ~found, found & ~truth)
-            ]
-            place = int(np.maximum(*depth).argmax())
+            # Missing and superfluous pixels that touch are two errors.
+            place = int(np.maximum(_depth(truth & ~found), _depth(found & ~truth)).argmax())
         else:
             place = int(rng.choice(np.flatnonzero(wrong)))
         y, x = np.unravel_index(place, truth.shape)
@@ -142,6 +138,11 @@ class Questions:
         """The same questions after a click on what is wrong in each answer, (P, Y, X)."""
         triples = zip(self.prompts, self.masks, found, strict=True)
         return Questions([p.corrected(m, f, rng=rng) for p, m, f in triples], self.masks)
+
+    def iou(self, found: Mask) -> npt.NDArray[np.float64]:
+        """How well each answer (P, Y, X) was what was meant, (P,)."""
+        pairs = zip(self.masks, found, strict=True)
+        return np.array([metrics.iou(mask, answer) for mask, answer in pairs])
 
 
 def render(prompts: Sequence[Prompt], shape: Sequence[int]) -> Maps:
@@ -248,6 +249,68 @@ def targets(labels: npt.ArrayLike, *, n: int = 6, rng: np.random.Generator | int
         else:
             masks.append(ids == rng.choice(names))
             prompts.append(_meant(masks[-1], rng))
+    return Questions(prompts, np.stack(masks))
+
+
+def ask(
+    labels: npt.ArrayLike,
+    *,
+    kind: str = "click",
+    careless: float = 0.0,
+    min_pixels: int = 1,
+    rng: np.random.Generator | int | None = None,
+) -> Questions:
+    """Play a careful person who means each object once: to judge a network, not to train it.
+
+    Parameters
+    ----------
+    labels : array_like of int, (Y, X)
+        Ids of objects, 0 for background.
+    kind : {"click", "box"}
+        One click, where the object is deepest; or a box around it.
+    careless : float
+        Of boxes, as for `box_of`.
+    min_pixels : int
+        Smaller objects are left out.
+    rng : Generator or int, optional
+        For careless boxes.
+
+    Returns
+    -------
+    Questions
+        In the order of ids.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no label image, an unknown kind, and labels without such an object.
+
+    Notes
+    -----
+    Used in chapter 9, *Segment what I point at*.
+
+    Examples
+    --------
+    >>> labels = np.zeros((9, 20), np.int32)
+    >>> labels[2:7, 2:7], labels[2:7, 10:19] = 1, 2
+    >>> [prompt.points for prompt in ask(labels).prompts], ask(labels, kind="box").prompts[0].box
+    ([((4, 4),), ((4, 12),)], (2, 2, 7, 7))
+    """
+    ids = checks.labels("labels", labels, ndim=2)
+    checks.one_of("kind", kind, ("click", "box"))
+    smallest = checks.whole("min_pixels", min_pixels, low=1)
+    rng = None if rng is None else np.random.default_rng(rng)
+    names, sizes = np.unique(ids[ids > 0], return_counts=True)
+    masks = [ids == name for name in names[sizes >= smallest]]
+    if not masks:
+        raise ValueError(
+            f"Expected an object of {smallest} pixels or more, got none. Lower min_pixels."
+        )
+    if kind == "box":
+        prompts = [Prompt(box=box_of(mask, careless=careless, rng=rng)) for mask in masks]
+    else:
+        places = [np.unravel_index(_depth(mask).argmax(), mask.shape) for mask in masks]
+        prompts = [Prompt(points=[(int(y), int(x))]) for y, x in places]
     return Questions(prompts, np.stack(masks))
 
 
@@ -411,6 +474,11 @@ def segment(
         if left >= smallest and size - left <= share * size:
             labels[free] = labels.max() + 1
     return labels
+
+
+def _depth(mask: Mask) -> npt.NDArray[np.float64]:
+    """How far each pixel lies from all that is outside; the frame of the image is an end, too."""
+    return np.asarray(distance_transform_edt(np.pad(mask, 1)))[1:-1, 1:-1]
 
 
 def _meant(mask: Mask, rng: np.random.Generator) -> Prompt:
