@@ -96,11 +96,13 @@ class Promptable(Network):
                 "Expected an image and maps of prompts, got an image alone. Use "
                 "aimicro.predict.PromptedImage to ask a promptable network."
             )
-        return self.decode(self.encode(image), maps.unflatten(1, (-1, PROMPT_MAPS)))
+        maps = maps.reshape(len(x), -1, PROMPT_MAPS, *x.shape[2:])  # (B, P, 4, Y, X)
+        return self.decode(self.encode(image), maps)
 
     def encode(self, image: Tensor) -> Tensor:  # (B, C, 96, 96)
         """Describe each pixel, once for all prompts."""
-        return self.encoder(F.pixel_unshuffle(image, _HALF))  # (B, 16, 48, 48)
+        x: Tensor = self.encoder(F.pixel_unshuffle(image, _HALF))  # (B, 16, 48, 48)
+        return x
 
     def decode(self, described: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
         """Answer prompts about images that are described.
@@ -126,7 +128,7 @@ class Promptable(Network):
         unsure = inside * (1 - inside)  # along the outline; no mean over an image of any size
         means = [_mean(x[:, -_TOLD:], weights) for weights in (inside, unsure)]  # (B P, 8) each
         quality = torch.sigmoid(self.judge(torch.cat(means, dim=1)))  # (B P, 1)
-        return masks.squeeze(1).unflatten(0, (batch, prompts)), quality.view(batch, prompts)
+        return masks.reshape(batch, prompts, *maps.shape[3:]), quality.reshape(batch, prompts)
 
 
 def _mean(told: Tensor, weights: Tensor) -> Tensor:

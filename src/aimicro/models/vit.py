@@ -39,7 +39,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # (B, N, 64)
         """Let all tokens look at all."""
-        query, key, value = self.ask(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        parts = self.ask(x).reshape(*x.shape[:2], 3, self.heads, -1)  # (B, N, 3, 4, 16)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)  # (B, 4, N, 16) each
         agreement = query @ key.transpose(2, 3)  # (B, 4, N, N): a row for each that asks
         # Sums of products grow with the root of their number, which would make softmax hard.
         weights = torch.softmax(agreement / query.shape[3] ** 0.5, dim=3)  # rows sum to 1
@@ -143,8 +144,10 @@ class ViT(Network):
     def forward(self, x: Tensor) -> Tensor:  # (B, C, Y, X)
         """Predict a batch of images; the comments follow one of 128 x 128 pixels."""
         tokens, _, grid = self._looked(x)  # (B, 256, 64)
-        x = self.norm(tokens).transpose(1, 2).unflatten(2, grid)  # (B, 64, 16, 16)
-        return self.head(x)  # (B, 1, 128, 128)
+        x = self.norm(tokens).transpose(1, 2)  # (B, 64, 256)
+        x = x.reshape(*x.shape[:2], *grid)  # (B, 64, 16, 16)
+        x = self.head(x)  # (B, 1, 128, 128)
+        return x
 
     def attention(self, x: Tensor) -> Tensor:  # (B, C, Y, X)
         """Tell where each patch looks.
@@ -160,15 +163,15 @@ class ViT(Network):
             `(B, layers, heads, y, x, y', x')`: how much the patch in row *y* and column *x* takes
             from the patch in row *y'* and column *x'*; for each patch and head the sum is 1.
         """
-        _, looks, (height, width) = self._looked(x)
+        _, looks, grid = self._looked(x)
         weights = torch.stack(looks, dim=1)  # (B, 4, 4, 256, 256)
-        return weights.unflatten(4, (height, width)).unflatten(3, (height, width))
+        return weights.reshape(*weights.shape[:3], *grid, *grid)  # (B, 4, 4, 16, 16, 16, 16)
 
     def _looked(self, x: Tensor) -> tuple[Tensor, list[Tensor], tuple[int, int]]:
         """Tokens after all layers, the attention of each layer, rows and columns of patches."""
         x = self.embed(x)  # (B, 64, 16, 16)
         height, width = x.shape[2:]
-        place = self.place
+        place: Tensor = self.place
         if place.shape[2:] != x.shape[2:]:
             place = F.interpolate(place, (height, width), mode="bilinear", align_corners=False)
         x = (x + place).flatten(2).transpose(1, 2)  # (B, 256, 64)
