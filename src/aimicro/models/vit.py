@@ -13,8 +13,7 @@ Used in chapter 4, *Attention and the vision transformer*.
 
 References
 ----------
-.. [1] A. Dosovitskiy et al., "An image is worth 16x16 words: transformers for image recognition at
-   scale", ICLR 2021. arXiv:2010.11929
+.. [1] A. Dosovitskiy et al., "An image is worth 16x16 words", ICLR 2021. arXiv:2010.11929
 .. [2] A. Vaswani et al., "Attention is all you need", NeurIPS 2017. arXiv:1706.03762
 .. [3] M. Pachitariu, M. Rariden, C. Stringer, "Cellpose-SAM: superhuman generalization for cellular
    segmentation", bioRxiv (2025). doi:10.1101/2025.04.28.651001
