@@ -2,16 +2,20 @@
 
 from aimicro.models.network import ARCHITECTURES, Network, check_input
 from aimicro.models.patch_classifier import PatchClassifier
+from aimicro.models.promptable import Promptable
 from aimicro.models.rcan import RCAN
 from aimicro.models.segnet import SegNet
 from aimicro.models.unet import UNet
+from aimicro.models.vit import ViT
 
 __all__ = [
     "ARCHITECTURES",
     "RCAN",
     "Network",
     "PatchClassifier",
+    "Promptable",
     "SegNet",
     "UNet",
+    "ViT",
     "check_input",
 ]

@@ -1,6 +1,15 @@
 """Apply a network to images of any size."""
 
+from aimicro.predict.prompting import PromptedImage
 from aimicro.predict.tiles import Tile, Tiles, predict, tiles
 from aimicro.predict.uncertainty import predict_tta, predict_with_dropout
 
-__all__ = ["Tile", "Tiles", "predict", "predict_tta", "predict_with_dropout", "tiles"]
+__all__ = [
+    "PromptedImage",
+    "Tile",
+    "Tiles",
+    "predict",
+    "predict_tta",
+    "predict_with_dropout",
+    "tiles",
+]

@@ -9,6 +9,7 @@ from aimicro.train.losses import LOSSES, METRICS
 from aimicro.train.mask_losses import cross_entropy, focal, tversky
 from aimicro.train.objectives import OBJECTIVES, Objective, blind_spot, supervised, variational
 from aimicro.train.patches import Patches
+from aimicro.train.prompting import prompted
 from aimicro.train.resuming import Checkpoint
 from aimicro.train.scaling import Linear, Percentile, Scaling
 from aimicro.train.windows import structure
@@ -33,6 +34,7 @@ __all__ = [
     "fit",
     "focal",
     "load_model",
+    "prompted",
     "save_model",
     "structure",
     "supervised",
