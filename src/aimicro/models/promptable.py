@@ -6,7 +6,7 @@ good it is. As in Segment Anything (SAM [1]_), a heavy *encoder* runs once for a
 *decoder* once for each prompt.
 
 All else is simpler than in SAM. Its encoder is a vision transformer of up to 632 million weights;
-here it is a U-Net of some ten thousand. Its prompts are tokens, and the decoder lets tokens and
+here it is a U-Net of some hundred thousand. Its prompts are tokens, and the decoder lets tokens and
 image attend to each other; here prompts are drawn as maps beside the features, as in older
 interactive methods, and the decoder is a small U-Net. SAM sees the whole image at once; here a
 click reaches no further than the decoder sees. And where SAM offers three masks for a click that
