@@ -6,7 +6,7 @@ share nearly all their pixels, and nearly all the work is done again. `forward` 
 answers for all pixels in one go: where pooling would skip every other pixel, the later layers
 skip them instead (*dilation*), and nothing is computed twice.
 
-Used in chapter 2, *Convolution by hand*.
+Used in chapter 2, *AI primer*.
 
 References
 ----------
@@ -53,7 +53,7 @@ class PatchClassifier(Network):
     -----
     Beyond the edges the outermost pixels are repeated, so that those too have a whole window.
 
-    Used in chapter 2, *Convolution by hand*.
+    Used in chapter 2, *AI primer*.
 
     Examples
     --------

@@ -5,7 +5,7 @@ it came from. The decoder puts every value back at that place, leaves zeros arou
 convolutions fill them. Only places cross from the encoder to the decoder, no features: that
 costs little memory, and it is what the U-Net does otherwise.
 
-Used in chapter 4, *The U-Net taken apart*.
+Used in chapter 4, *Architectures and losses*.
 
 References
 ----------
@@ -49,7 +49,7 @@ class SegNet(Network):
     As in this book's U-Net, and other than published, there is no batch normalisation, and each
     level has two convolutions.
 
-    Used in chapter 4, *The U-Net taken apart*.
+    Used in chapter 4, *Architectures and losses*.
 
     Examples
     --------

@@ -9,7 +9,7 @@ The published one ends in a class for the whole image. Cellpose-SAM [3]_ shows w
 segmentation: a head that makes pixels of each token again, here for any dense output, for example
 flows (`aimicro.segment.cellpose`) or rays.
 
-Used in chapter 4, *Attention and the vision transformer*.
+Used in chapter 4, *Architectures and losses*.
 
 References
 ----------
@@ -100,7 +100,7 @@ class ViT(Network):
 
     The cost grows with the square of the number of patches.
 
-    Used in chapter 4, *Attention and the vision transformer*.
+    Used in chapter 4, *Architectures and losses*.
 
     Examples
     --------
