@@ -4,6 +4,7 @@ from aimicro.models.network import ARCHITECTURES, Network, check_input
 from aimicro.models.patch_classifier import PatchClassifier
 from aimicro.models.rcan import RCAN
 from aimicro.models.segnet import SegNet
+from aimicro.models.stardist import StarDist
 from aimicro.models.unet import UNet
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Network",
     "PatchClassifier",
     "SegNet",
+    "StarDist",
     "UNet",
     "check_input",
 ]
