@@ -13,6 +13,7 @@ from aimicro.models import (
     Network,
     PatchClassifier,
     SegNet,
+    StarDist,
     UNet,
     check_input,
 )
@@ -44,7 +45,7 @@ def test_a_network_records_how_it_was_built_and_where_its_class_is() -> None:
         Sharpen()  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize("cls", [UNet, RCAN, SegNet, PatchClassifier])
+@pytest.mark.parametrize("cls", [UNet, RCAN, SegNet, PatchClassifier, StarDist])
 def test_config_has_every_argument(cls: type[Network]) -> None:
     config = cls(channels=8).config
     assert config["channels"] == 8

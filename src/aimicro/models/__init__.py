@@ -5,6 +5,7 @@ from aimicro.models.patch_classifier import PatchClassifier
 from aimicro.models.promptable import Promptable
 from aimicro.models.rcan import RCAN
 from aimicro.models.segnet import SegNet
+from aimicro.models.stardist import StarDist
 from aimicro.models.unet import UNet
 from aimicro.models.vit import ViT
 
@@ -15,6 +16,7 @@ __all__ = [
     "PatchClassifier",
     "Promptable",
     "SegNet",
+    "StarDist",
     "UNet",
     "ViT",
     "check_input",
