@@ -4,7 +4,7 @@ The U-Net gives one map for the probability and one for each ray. What it says o
 length in pixels, but how much longer or shorter it is than usual: numbers around 0, as a network
 is made to give. In pixels it would first have to learn, step by small step, to give large ones.
 
-Used in chapter 9, *StarDist*.
+Used in chapter 9, *Training and using a model*.
 
 References
 ----------
@@ -52,7 +52,7 @@ class StarDist(UNet):
     network that has to give pixels moves `ray_px` times as slowly. The published network gives
     pixels, and is trained for tens of thousands of steps.
 
-    Used in chapter 9, *StarDist*.
+    Used in chapter 9, *Training and using a model*.
 
     Examples
     --------
