@@ -76,8 +76,8 @@ class Prompt:
 
     def clicked(self, point: tuple[int, int], *, inside: bool) -> "Prompt":
         """The same with one more click."""
-        assert self.inside is not None
-        return replace(self, points=(*self.points, point), inside=(*self.inside, inside))
+        known = self.inside or ()
+        return replace(self, points=(*self.points, point), inside=(*known, inside))
 
     def corrected(
         self, truth: Mask, found: Mask, *, rng: np.random.Generator | None = None

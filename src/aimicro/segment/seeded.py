@@ -168,7 +168,8 @@ def walk(
     if not (ends == 0).any():
         return np.asarray(inside)
     found = _walked(light, ends, beta) == 1
-    return np.isin(whole := pieces(found), np.unique(whole[inside & found]))
+    numbers = pieces(found)
+    return np.isin(numbers, np.unique(numbers[inside & found]))
 
 
 def _walked(light: npt.NDArray[np.float64], ends: npt.NDArray[Any], beta: float) -> Any:
