@@ -62,6 +62,7 @@ from aimicro.metrics.tracking import (
     score_tracking,
     tracking_graph,
 )
+from aimicro.metrics.without_truth import Residual, residual, split_error, split_photons
 
 __all__ = [
     "AffineFit",
@@ -69,6 +70,7 @@ __all__ = [
     "Matching",
     "OverlapTable",
     "Reliability",
+    "Residual",
     "RiskCoverage",
     "SplitsAndMerges",
     "TrackingScores",
@@ -96,9 +98,12 @@ __all__ = [
     "per_class",
     "psnr",
     "reliability",
+    "residual",
     "risk_coverage",
     "score_points",
     "score_tracking",
+    "split_error",
+    "split_photons",
     "splits_and_merges",
     "ssim",
     "surface_dice",
