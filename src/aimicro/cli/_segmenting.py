@@ -242,7 +242,7 @@ def _trained(folder: Path) -> tuple[UNet, CompleteSegmentation]:
             "Use aimicro apply, or name another folder."
         )
     network = load_model(weights)
-    expected = {
+    expected: dict[str, float | None] = {
         "ndim": config.ndim,
         "out_channels": out_channels(config),
         "channels": config.num_channels,
