@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from aimicro.cli import main
 from aimicro.cli.config import SegmentationConfig, TrainingConfig, config_schema, read_config
 from aimicro.io import write_tiff
-from aimicro.models import UNet
+from aimicro.models import StarDist, UNet
 from aimicro.train import Percentile, Scaling, best_weights, load_model
 
 SMALL = {
@@ -96,6 +96,32 @@ class TestMethods:
         assert (told["task"], told["method"], told["n_rays"]) == ("segment", method, 8)
         assert (told["loss"], told["ndim"]) == (losses.get(method, method), 2)
         assert (told["p_min"], told["p_max"]) == (1, 99.8)
+
+    def test_rays_begin_at_the_radius_of_a_typical_object(
+        self, data: dict[str, Any], tmp_path: Path
+    ) -> None:
+        """Squares of 7 pixels are as large as discs with a radius of 7 / sqrt(pi)."""
+        for name, given, expected in (("m", None, 3.95), ("told", 6.5, 6.5)):
+            settings = {"method": "stardist", "n_rays": 8, "ray_px": given, "epochs": 1}
+            assert train(tmp_path / name, data, settings) == 0
+            network = load_model(best_weights(tmp_path / name))
+            assert isinstance(network, StarDist)
+            assert network.ray_px == expected
+            assert json.loads((tmp_path / name / "config.json").read_text())["ray_px"] == expected
+
+    def test_what_was_trained_as_stardist_segments(
+        self, data: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """With the record of its own training, and no other."""
+        assert train(tmp_path / "m", data, method="stardist", n_rays=8, epochs=1) == 0
+        raw = str(Path(data["training_data_dir"]["raw"]) / "0.tif")
+        command = ["segment", "-m", str(tmp_path / "m"), "-i", raw, "--pixel-size", "1", "-o"]
+        assert main([*command, str(tmp_path / "labels.tif")]) == 0
+        assert tifffile.imread(tmp_path / "labels.tif").shape == (32, 40)
+        record = tmp_path / "m" / "config.json"
+        record.write_text(json.dumps(json.loads(record.read_text()) | {"ray_px": 9.5}))
+        assert main([*command, str(tmp_path / "again.tif")]) == 2
+        assert "with ray_px 9.5, got 3.95" in capsys.readouterr().err
 
     @pytest.mark.parametrize("loss", ["auto", "dice", "bce+dice", "focal", "tversky"])
     def test_masks_are_learned_with_losses_of_masks(
@@ -249,6 +275,7 @@ class TestBadInput:
             ({"task": "segmnt"}, "task as one of restore, segment, got 'segmnt'. Did you mean"),
             ({"method": "Stardist"}, "method: Expected 'unet', 'stardist' or 'cellpose', got"),
             ({"n_rays": 2}, "n_rays: Expected 3 or more, got 2"),
+            ({"ray_px": 0}, "ray_px: Expected more than 0, got 0"),
             ({"borders": -1}, "borders: Expected 0 or more, got -1"),
             ({"p_min": 99, "p_max": 2}, "Expected p_min below p_max, got 99 and 2"),
             ({"loss": "bce"}, 'of cross_entropy for "method": "unet" with "borders": 2, got bce'),

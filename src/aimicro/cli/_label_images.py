@@ -3,6 +3,7 @@
 A private part of :mod:`aimicro.cli.train` and :mod:`aimicro.cli.segment`.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -76,3 +77,13 @@ def check_labels(pairs: Sequence[tuple[Path, Path]], *, masks: bool) -> None:
             "pieces, as in a mask. Number them, for example with MorphoLibJ's Connected Components "
             'Labeling in Fiji, or learn masks: "method": "unet" with "borders": 0.'
         )
+
+
+def typical_radius(pairs: Sequence[tuple[Path, Path]]) -> float:
+    """Radius in pixels of the disc that is as large as the median object of all label images."""
+    sizes: list[int] = []
+    for raw, path in pairs:
+        labels = read_labels(path, read_header(raw).shape, raw=raw)
+        ids, counts = np.unique(labels, return_counts=True)
+        sizes.extend(counts[ids > 0])
+    return round(math.sqrt(float(np.median(sizes)) / math.pi), 2)

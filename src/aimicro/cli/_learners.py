@@ -9,7 +9,7 @@ import torch
 
 from aimicro.cli._methods import Target, out_channels, target
 from aimicro.cli.config import CompleteConfig, CompleteSegmentation
-from aimicro.models import RCAN, Network, UNet
+from aimicro.models import RCAN, Network, StarDist, UNet
 from aimicro.train import METRICS, Percentile, Scaling, structure
 from aimicro.train.mask_losses import Loss
 from aimicro.train.windows import Keep
@@ -53,15 +53,26 @@ def _restorer(config: CompleteConfig) -> Learner:
 
 
 def _segmenter(config: CompleteSegmentation) -> Learner:
-    network = UNet(
+    return Learner(
+        _segmentation_network(config),
+        objective=config.objective,
+        scaling=Scaling(Percentile(config.p_min, config.p_max), None),
+        target=target(config),
+    )
+
+
+def _segmentation_network(config: CompleteSegmentation) -> UNet:
+    # Without a length `aimicro check` asks, which has not measured the objects: all else is alike.
+    if config.ray_px is not None and config.method == "stardist":
+        return StarDist(
+            n_rays=config.n_rays,
+            ray_px=config.ray_px,
+            channels=config.num_channels,
+            depth=config.depth,
+        )
+    return UNet(
         ndim=config.ndim,
         out_channels=out_channels(config),
         channels=config.num_channels,
         depth=config.depth,
-    )
-    return Learner(
-        network,
-        objective=config.objective,
-        scaling=Scaling(Percentile(config.p_min, config.p_max), None),
-        target=target(config),
     )

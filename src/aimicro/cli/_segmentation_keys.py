@@ -52,6 +52,8 @@ class SegmentationConfig(SharedKeys):
     """unet: width in pixels of the outlines that keep objects apart; 0 learns no outlines."""
     n_rays: Annotated[int, Field(strict=True, ge=3)] = 32
     """stardist: how many rays there are."""
+    ray_px: Annotated[Number, Field(gt=0)] | None = None
+    """stardist: usual length of a ray; null is half the width of a typical training object."""
     num_channels: Count = 32
     """Feature channels of the finest level of the U-Net; each level down has twice as many."""
     depth: Count = 3

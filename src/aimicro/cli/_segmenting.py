@@ -242,21 +242,24 @@ def _trained(folder: Path) -> tuple[UNet, CompleteSegmentation]:
             "Use aimicro apply, or name another folder."
         )
     network = load_model(weights)
-    expected = {
+    expected: dict[str, float | None] = {
         "ndim": config.ndim,
         "out_channels": out_channels(config),
         "channels": config.num_channels,
         "depth": config.depth,
     }
+    if config.method == "stardist":
+        expected["ray_px"] = config.ray_px
     if not isinstance(network, UNet) or network.scaling is None:
         raise ValueError(
             f"{weights}: Expected weights of a trained UNet, got {type(network).__name__}. Put "
             f"both weights and {COMPLETE} from one training into a folder."
         )
+    told = network.config | {"ndim": network.ndim, "out_channels": network.out_channels}
     for name, value in expected.items():
-        if network.config[name] != value:
+        if told.get(name) != value:
             raise ValueError(
                 f"{weights}: Expected weights for the network of {COMPLETE}, with {name} {value}, "
-                f"got {network.config[name]}. Put both from one training into a folder."
+                f"got {told.get(name)}. Put both from one training into a folder."
             )
     return network, config

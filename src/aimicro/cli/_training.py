@@ -8,7 +8,7 @@ from pathlib import Path
 import aimicro
 from aimicro.cli._config_faults import parsed
 from aimicro.cli._files import make_folder
-from aimicro.cli._label_images import check_labels
+from aimicro.cli._label_images import check_labels, typical_radius
 from aimicro.cli._learners import Learner, learner
 from aimicro.cli._training_log import TABLE, TrainingLog, n_rows
 from aimicro.cli.config import (
@@ -59,6 +59,8 @@ def train(config_file: Path, folder: Path, *, resume: bool, task: str | None = N
     if isinstance(config, SegmentationConfig):
         for which in filter(None, (pairs, held_out)):
             check_labels(which, masks=config.method == "unet" and not config.borders)
+        if config.method == "stardist" and config.ray_px is None:
+            config = config.model_copy(update={"ray_px": typical_radius(pairs)})
     settled = settle(config, pairs, held_out)
     if earlier:
         _check_same(settled, earlier, folder)

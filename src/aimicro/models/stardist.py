@@ -31,7 +31,8 @@ class StarDist(UNet):
     n_rays : int
         Rays, 3 or more; as many as the targets have.
     ray_px : float
-        Usual length of a ray in pixels: half the diameter of a typical object. A guess is enough.
+        Usual length of a ray in pixels: half the diameter of a typical object. A guess is
+        enough if it is not twice as long.
     in_channels : int
         Channels of the input.
     channels : int
