@@ -33,6 +33,7 @@ ON_PAGES = re.compile(
     re.IGNORECASE,
 )
 CODE = re.compile(r"^(`{3}|:{3}).*?^\1|\$\$.*?\$\$", re.DOTALL | re.MULTILINE)
+TERM = re.compile(r"\{term\}`([^`<]*[^`< ])(?: *<[^`]*>)?`")
 BLOCK = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*] |\d+\. |\|))")
 MARKUP = re.compile(r"^\s*(?:[-*] |\d+\. )|(?<=\])\([^)]*\)|\{[a-z:]+\}`[^`]*`|\*\*")
 
@@ -42,7 +43,7 @@ def sentences(text: str) -> Iterator[str]:
     for block in BLOCK.split(CODE.sub("", text)):
         if block.lstrip().startswith(("#", ">")):
             continue
-        plain = MARKUP.sub("", " ".join(block.split()))
+        plain = MARKUP.sub("", TERM.sub(r"\1", " ".join(block.split())))
         for sentence in re.split(r"(?<=[.!?]) +(?=[A-Z(])", plain):
             if sentence and not sentence.endswith("?"):
                 yield sentence

@@ -46,7 +46,7 @@ def test_the_figure_and_its_words_say_what_the_script_finds(script: dict):
         score, found, area = said.split("|")
         assert f"{score}, found {found[7:]}, mean area" in alt
         assert (percent := re.search(r"−(\d+)", area)) is None or f"{percent[1]} percent" in alt
-        assert f"a {score} calls".replace("Dice ", "Dice of ") in CHAPTER
+        assert f"a {score} calls".replace("Dice ", "{term}`Dice` of ") in CHAPTER
 
 
 def test_the_eight_fields_hold_about_a_thousand_nuclei(shared_data: Path):

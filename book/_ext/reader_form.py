@@ -1,7 +1,7 @@
-"""The directive ``{tool-plan}``: what a reader needs from a tool, as a form and as a file to keep.
+"""The directive ``{reader-form} NAME``: questions to the reader, and the answers as a file to keep.
 
-All of it comes from one table, ``book/tool_plan.yml``. The form needs no kernel, and a script for
-one thing only: to put the answers into a Markdown file, in the browser. Without the script the
+All of a form comes from one table, ``book/NAME.yml``. It needs no kernel, and a script for one
+thing only: to put the answers into a Markdown file, in the browser. Without the script the
 questions can still be answered on the page and printed.
 """
 
@@ -14,39 +14,46 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-Plan = dict[str, Any]
+Table = dict[str, Any]
 
-TABLE = Path(__file__).resolve().parents[1] / "tool_plan.yml"
+BOOK = Path(__file__).resolve().parents[1]
 STYLE = Path(__file__).with_suffix(".css")
 SCRIPT = Path(__file__).with_suffix(".js")
 
 
-class ToolPlan(SphinxDirective):
-    """Put the form into its place."""
+class ReaderForm(SphinxDirective):
+    """Put a form into its place."""
+
+    required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         """Return the form as HTML; the page is read again when one of its sources changes."""
-        for source in (TABLE, STYLE, SCRIPT):
+        path = BOOK / f"{self.arguments[0]}.yml"
+        for source in (path, STYLE, SCRIPT):
             self.env.note_dependency(str(source))
-        plan = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+        table = yaml.safe_load(path.read_text(encoding="utf-8"))
         style, script = (path.read_text(encoding="utf-8") for path in (STYLE, SCRIPT))
-        page = f"<style>{style}</style>{form(plan)}<script>{script}</script>"
+        page = f"<style>{style}</style>{form(table)}<script>{script}</script>"
         return [nodes.raw("", page, format="html")]
 
 
-def form(plan: Plan) -> str:
+def form(table: Table) -> str:
     """Return the questions in their parts, and what can be done with the answers."""
     parts, number = "", 0
-    for part in plan["parts"]:
+    for part in table["parts"]:
         parts += f"<h3>{escape(part['title'])}</h3>"
         for asked in part["questions"]:
             number += 1
-            parts += question(number, asked)
-    steps = "".join(f"<li>{escape(step)}</li>" for step in plan["next"])
+            parts += question(number, asked, weighed=table["weighed"])
+    steps = "".join(f"<li>{escape(step)}</li>" for step in table["next"])
+    about = " ".join(
+        f'{name}="{escape(table[key])}"'
+        for name, key in (("aria-label", "name"), ("data-title", "title"), ("data-file", "file"))
+    )
     return (
-        '<form class="plan" aria-label="What you need from a tool" autocomplete="off">'
+        f'<form class="plan" {about} autocomplete="off">'
         f'{parts}<div class="plan-end"><p>Your answers stay on this page until you close it.</p>'
-        '<button type="button" class="plan-save" hidden>Save my plan</button>'
+        f'<button type="button" class="plan-save" hidden>{escape(table["save"])}</button>'
         '<button type="reset">Start again</button><p role="status"></p>'
         "<noscript><p>Saving needs JavaScript. Print the page instead: it has boxes to tick and "
         "room to write.</p></noscript>"
@@ -54,29 +61,32 @@ def form(plan: Plan) -> str:
     )
 
 
-def question(number: int, asked: Plan) -> str:
+def question(number: int, asked: Table, *, weighed: bool) -> str:
     """Return a question: what to consider, options, a field for own words, and its weight."""
     group = f"plan-{asked['id']}"
-    kind = {"one": "radio", "several": "checkbox"}[asked["choose"]]
+    kind = {"one": "radio", "several": "checkbox"}.get(asked.get("choose", ""), "")
     options = "".join(
         f'<div class="plan-option"><input type="{kind}" name="{group}" id="{group}-{k}">'
         f'<label for="{group}-{k}">{escape(option)}</label></div>'
-        for k, option in enumerate(asked["options"], start=1)
+        for k, option in enumerate(asked.get("options", []), start=1)
+    )
+    weight = (
+        f'<div><label for="{group}-weight">For the choice</label><select id="{group}-weight">'
+        '<option value="">keep in mind</option><option value="must">must have</option>'
+        '<option value="nice">nice to have</option></select></div>'
     )
     return (
         f'<fieldset aria-describedby="{group}-think">'
         f"<legend>{number}. {escape(asked['ask'])}</legend>"
         f'<p id="{group}-think">{escape(asked["think"])}</p>'
-        f'<div class="plan-options">{options}</div>'
+        f"{options and f'<div class=plan-options>{options}</div>'}"
         f'<div class="plan-own"><div><label for="{group}-words">{escape(asked["words"])}</label>'
         f'<textarea id="{group}-words" rows="1"></textarea></div>'
-        f'<div><label for="{group}-weight">For the choice</label><select id="{group}-weight">'
-        '<option value="">keep in mind</option><option value="must">must have</option>'
-        '<option value="nice">nice to have</option></select></div></div></fieldset>'
+        f"{weight if weighed else ''}</div></fieldset>"
     )
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
-    app.add_directive("tool-plan", ToolPlan)
+    app.add_directive("reader-form", ReaderForm)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""The questionnaire of chapter 8 becomes a plan by keyboard, and needs a script for that alone."""
+"""The forms of chapters 5 and 8 become files by keyboard, and need a script for that alone."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +10,14 @@ from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
 
-TABLE = Path(__file__).resolve().parents[2] / "book" / "tool_plan.yml"
-PLAN = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+BOOK = Path(__file__).resolve().parents[2] / "book"
+PLAN, CARD = (
+    yaml.safe_load((BOOK / f"{name}.yml").read_text(encoding="utf-8"))
+    for name in ("tool_plan", "data_card")
+)
 QUESTIONS = [question for part in PLAN["parts"] for question in part["questions"]]
 ADDRESS = "book/chapter08_choosing_a_tool.html"
+CARD_ADDRESS = "book/chapter05_training_data.html"
 
 
 @pytest.fixture
@@ -32,12 +36,12 @@ def plain(site: str, browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def saved(page: Page) -> str:
-    """Press the button by keyboard and return the plan."""
+def saved(page: Page, name: str = "tool-plan.md") -> str:
+    """Press the button by keyboard and return the file."""
     page.locator(".plan-save").focus()
     with page.expect_download() as download:
         page.keyboard.press("Enter")
-    assert download.value.suggested_filename == "tool-plan.md"
+    assert download.value.suggested_filename == name
     return download.value.path().read_text(encoding="utf-8")
 
 
@@ -95,6 +99,28 @@ def test_an_empty_form_gives_a_plan_of_open_questions(form: Page):
 def test_a_weight_without_an_answer_leaves_the_question_open(form: Page):
     form.locator("#plan-quality-weight").select_option("must have")
     assert "Must have" not in saved(form)
+
+
+def test_a_data_card_has_its_parts_and_says_what_is_not_known(site: str, page: Page):
+    page.goto(f"{site}/{CARD_ADDRESS}")
+    page.locator("#plan-purpose-words").fill("nuclei of HeLa cells, 20x")
+    page.locator("#plan-pairs-2").focus()
+    page.keyboard.press("Space")
+    card = saved(page, "data-card.md")
+    assert card.startswith("# Data card\n")
+    assert [line[3:] for line in card.splitlines() if line.startswith("## ")] == [
+        *(part["title"] for part in CARD["parts"]),
+        "Next",
+    ]
+    purpose, misuse = CARD["parts"][0]["questions"]
+    assert section(card, "Purpose") == (
+        f"### 1. {purpose['ask']}\n\n- nuclei of HeLa cells, 20x\n\n"
+        f"### 2. {misuse['ask']}\n\nNot known yet."
+    )
+    pairs = next(q for q in CARD["parts"][1]["questions"] if q["id"] == "pairs")
+    assert f"{pairs['ask']}\n\n- {pairs['options'][1]}\n" in section(card, "Images")
+    assert card.count("Not known yet.") == 10
+    assert page.locator(".plan [role=status]").text_content().endswith(": 10.")
 
 
 def test_the_answers_can_be_taken_back(form: Page):
