@@ -16,7 +16,7 @@ import tifffile
 import torch
 
 from aimicro.cli import main
-from aimicro.cli._segmenting import Found, write_labels
+from aimicro.cli._found import Found, write_labels
 from aimicro.cli.config import CompleteConfig, CompleteSegmentation, write_config
 from aimicro.io import TiffImage, read_annotations, read_tiff, write_tiff
 from aimicro.metrics.matching import average_precision

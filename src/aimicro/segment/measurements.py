@@ -123,7 +123,7 @@ def _shapes(numbers: NDArray[np.int64], size: tuple[float, ...]) -> dict[str, ND
     n_objects = int(numbers.max(initial=0))
     n_pixels = np.bincount(which, minlength=n_objects)
 
-    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def mean(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         return np.bincount(which, weights=values, minlength=n_objects) / n_pixels
 
     lengths = [place * um for place, um in zip(places, size, strict=True)]
