@@ -5,10 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
+from scipy.ndimage import label as components
 from scipy.spatial import cKDTree
 
 from aimicro.segment import (
+    Window,
     WindowObjects,
     by_windows,
     cellpose,
@@ -113,3 +117,112 @@ def test_labels_are_those_of_the_whole_image(
     whole = segment(output)
     assert whole.max() > 30
     assert_same(found_by(way, output, core=core, margin=margin), whole)
+
+
+def in_touch(output: np.ndarray[Any, Any], _: Window) -> Labels:
+    return np.asarray(components(output)[0])
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    shape=st.one_of(
+        st.tuples(st.integers(1, 20), st.integers(1, 20)),
+        st.tuples(st.integers(1, 7), st.integers(1, 9), st.integers(1, 9)),
+    ),
+    core=st.integers(1, 12),
+    margin=st.integers(1, 5),
+    share=st.floats(0, 0.7),
+)
+@settings(deadline=None, max_examples=60)
+def test_pieces_are_whole_however_the_image_is_cut(
+    seed: int, shape: tuple[int, ...], core: int, margin: int, share: float
+) -> None:
+    """Also snakes through the whole image, and objects in the holes of others."""
+    image = np.random.default_rng(seed).random(shape) < share
+    cores = (core,) * len(shape)
+    found = joined(by_windows(image, in_touch, core=cores, margin=margin), shape)
+    assert_same(found, components(image)[0])
+
+
+def test_small_objects_are_judged_where_they_are_whole() -> None:
+    image = np.zeros((6, 30), int)
+    image[1, 2:6], image[3, 2:28] = 1, 1
+    found = joined(by_windows(image, in_touch, core=(6, 8), margin=1, min_pixels=20), image.shape)
+    assert (found == (np.arange(6) == 3)[:, None] * image).all()
+    none = by_windows(image, in_touch, core=(6, 8), margin=1, min_pixels=27)
+    assert not any(objects.labels.any() for objects in none)
+
+
+def test_an_object_of_the_size_of_the_image_is_too_large_for_windows() -> None:
+    """It is refused, and never cut; but memory is not all."""
+    image = np.ones((100, 100), int)
+    with pytest.raises(ValueError, match=r"window of 900 pixels .*, got one from yx = \[0, 0\] on"):
+        list(by_windows(image, in_touch, core=(10, 10), margin=4, most=900))
+    image[20:] = 0
+    found = joined(by_windows(image, in_touch, core=(10, 10), margin=4, most=10_000), image.shape)
+    assert (found == image).all()
+
+
+def test_less_room_around_than_an_object_is_long_is_no_fault_at_the_limit() -> None:
+    image = np.zeros((100, 100), int)
+    image[4:16, 8:12] = 1
+    found = joined(by_windows(image, in_touch, core=(10, 10), margin=8, most=400), image.shape)
+    assert (found == image).all()
+
+
+def test_only_windows_are_read() -> None:
+    """Segmented are a core and its margin, and what is not read cannot be in memory."""
+    seen = []
+
+    def note(part: np.ndarray[Any, Any], window: Window) -> Labels:
+        seen.append((part.shape, window.box, window.image_shape))
+        return np.zeros(part.shape[1:], int)
+
+    list(by_windows(np.zeros((3, 50, 70)), note, core=(30, 40), margin=(5, 9)))
+    assert [shape for shape, *_ in seen] == [(3, 35, 49), (3, 35, 39), (3, 25, 49), (3, 25, 39)]
+    assert seen[-1][1:] == ((slice(25, 50), slice(31, 70)), (50, 70))
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"core": (4,)}, r"core \(Y, X\) or \(Z, Y, X\), .* got core \(4,\) and shape \(8, 9\)"),
+        ({"core": (4, 4, 4)}, "Give core without channels"),
+        ({"core": (4, 0)}, "core of 1 or more, got 0"),
+        ({"margin": 0}, "margin of 1 or more, got 0"),
+        ({"margin": (2, 2, 2)}, "margin as one number or 2"),
+        ({"min_pixels": -1}, "min_pixels of 0 or more, got -1"),
+        ({"most": 0}, "most of 1 or more, got 0"),
+        ({"segment": lambda part, _: part[:-1]}, r"shape of the window, got \(5, 6\)"),
+    ],
+)
+def test_bad_input(how: dict[str, Any], message: str) -> None:
+    arguments = {"segment": in_touch, "core": (4, 4), "margin": 2} | how
+    with pytest.raises(ValueError, match=message):
+        list(by_windows(np.zeros((8, 9), int), **arguments))
+
+
+def test_settings_of_cellpose_are_checked_before_the_work() -> None:
+    with pytest.raises(ValueError, match="flow_threshold above 0, got 0"):
+        cellpose.by_windows(np.zeros((3, 8, 8)), core=(4, 4), margin=2, flow_threshold=0)
+
+
+def test_cellpose_in_three_dimensions() -> None:
+    """No flow error is computed, so all is gone through once."""
+    labels = crowded((24, 60, 70), seed=0, n=60)
+    flow = middles(labels) - np.indices(labels.shape)
+    flow *= 5 / np.maximum(np.linalg.norm(flow, axis=0), 1) * (labels > 0)
+    output = np.concatenate([flow, 8.0 * (labels > 0)[np.newaxis] - 4]).astype(np.float32)
+    whole = cellpose.segment(output)
+    assert whole.max() > 20
+    found = joined(cellpose.by_windows(output, core=(24, 30, 40), margin=(8, 20, 20)), labels.shape)
+    assert_same(found, whole)
+
+
+def middles(labels: Labels) -> Labels:
+    """For each pixel, the centroid of its object along each axis."""
+    n = np.maximum(np.bincount(labels.ravel()), 1)
+    places = np.indices(labels.shape)
+    return np.stack(
+        [(np.bincount(labels.ravel(), weights=axis.ravel()) / n)[labels] for axis in places]
+    )

@@ -83,10 +83,11 @@ def ways_to_segment(config: SegmentationConfig, options: argparse.Namespace) -> 
             functools.partial(cellpose.segment, **chosen),
             functools.partial(cellpose.by_windows, **chosen),
         )
-    if config.method == "stardist":
-        segment = functools.partial(stardist.segment, probability_threshold=half, **chosen)
-    else:
-        segment = functools.partial(unet.segment, threshold=half, **chosen)
+    segment: Callable[[NDArray[np.float32]], Labels] = (
+        functools.partial(stardist.segment, probability_threshold=half, **chosen)
+        if config.method == "stardist"
+        else functools.partial(unet.segment, threshold=half, **chosen)
+    )
     return Ways(
         lambda output: numbered(segment(output), least or 0),
         functools.partial(by_windows, segment=lambda part, _: segment(part), min_pixels=least or 0),

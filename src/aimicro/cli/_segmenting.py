@@ -39,6 +39,7 @@ _HALO_OF_VOLUMES = 16  # as far as a network can see, most of a block would be h
 # What is segmented at once of a large image, and at first seen around it.
 _CORE = {2: (1024, 1024), 3: (32, 192, 192)}
 _MARGIN = {2: (128, 128), 3: (16, 64, 64)}
+_LARGEST_WINDOW = 2**25  # pixels: with 33 channels, 4 GB
 _LEVELS = (0.5, 0.75, 0.9)
 _N_BYTES_AN_ID = 4  # of an image with more than 65,535 objects
 
@@ -122,7 +123,9 @@ class Segmentation:
         """Objects of an image larger than memory; half of the work is the network's."""
         output = self._predicted(job, image.data, each)
         try:
-            objects = self.ways.by_windows(output, core=_CORE[self.ndim], margin=_MARGIN[self.ndim])
+            objects = self.ways.by_windows(
+                output, core=_CORE[self.ndim], margin=_MARGIN[self.ndim], most=_LARGEST_WINDOW
+            )
             found = on_disk(objects, image.data.shape, job.output.resolve().parent, each)
         except ValueError as error:
             raise ValueError(f"{job.raw}: {error}") from error

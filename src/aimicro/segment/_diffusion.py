@@ -9,7 +9,7 @@ from scipy.ndimage import find_objects
 Labels = npt.NDArray[np.integer]
 Heat = npt.NDArray[np.float64]
 _Masks = npt.NDArray[np.bool_]
-_Box = tuple[slice, slice]
+_Box = tuple[slice, ...]
 
 # Numbers that a batch of objects may have: with them, all that a step touches fits a cache.
 _BATCH = 2**15

@@ -173,6 +173,7 @@ def by_windows(
     *,
     core: Sequence[int],
     margin: int | Sequence[int],
+    most: int = 2**25,
     cell_threshold: float = 0.0,
     flow_threshold: float | None = 0.4,
     steps: int = 200,
@@ -193,6 +194,8 @@ def by_windows(
         As for `aimicro.segment.by_windows`.
     margin : int or sequence of int
         As for `aimicro.segment.by_windows`: two objects wide, for a start.
+    most : int, default 2**25
+        As for `aimicro.segment.by_windows`.
     cell_threshold : float
         As for `segment`, and so are the others.
     flow_threshold : float, optional
@@ -229,7 +232,7 @@ def by_windows(
     3
     """
     rules = _Rules.checked(cell_threshold, flow_threshold, steps, smallest, largest_fraction)
-    cut: _Cut = {"core": core, "margin": margin}
+    cut: _Cut = {"core": core, "margin": margin, "most": most}
     if flow_threshold is not None and output.ndim == 3:
         all_kept = replace(rules, flow_threshold=None, smallest=0)
         found = windows.by_windows(output, all_kept.segment, **cut)
@@ -243,6 +246,7 @@ class _Cut(TypedDict):
 
     core: Sequence[int]
     margin: int | Sequence[int]
+    most: int
 
 
 @dataclass(frozen=True)

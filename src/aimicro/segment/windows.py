@@ -196,7 +196,8 @@ def _seen_whole(
         window = _around(core, margin, shape)
         if seen and math.prod(side.stop - side.start for side in window.box) > most:
             break
-        labels = segment(output[(..., *window.box)], window)
+        pixels: Any = (..., *window.box)
+        labels = segment(output[pixels], window)
         if labels.shape != tuple(side.stop - side.start for side in window.box):
             raise ValueError(
                 f"Expected labels of the shape of the window, got {labels.shape}. Give a function "
@@ -250,4 +251,4 @@ def _is_near_end(box: Box, window: Window, axis: int) -> bool:
     room = side.stop - side.start
     before = seen.start > 0 and side.start < room
     behind = seen.stop < window.image_shape[axis] and seen.stop - seen.start - side.stop < room
-    return before or behind
+    return bool(before or behind)
