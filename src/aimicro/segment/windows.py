@@ -114,9 +114,9 @@ def by_windows(
     most : int, default 2**25
         Pixels of the largest window.
 
-    Yields
-    ------
-    WindowObjects
+    Returns
+    -------
+    iterator of WindowObjects
         The objects of one core, core by core, the last axis running fastest.
 
     Raises
