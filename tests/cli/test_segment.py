@@ -3,8 +3,11 @@
 import csv
 import errno
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +18,9 @@ import pytest
 import tifffile
 import torch
 
-from aimicro.cli import main
-from aimicro.cli._segmenting import Found, write_labels
+from aimicro.cli import _segmenting, main
+from aimicro.cli._found import Found, write_labels
+from aimicro.cli._methods import target
 from aimicro.cli.config import CompleteConfig, CompleteSegmentation, write_config
 from aimicro.io import TiffImage, read_annotations, read_tiff, write_tiff
 from aimicro.metrics.matching import average_precision
@@ -28,6 +32,8 @@ from aimicro.train.scaling import Percentile, Scaling
 
 SIZE = 0.25  # of a pixel, in µm
 FOLDERS = {"training_data_dir": {"raw": "raw", "gt": "gt"}}
+TOLD = {"task": "segment", "depth": 1, "num_channels": 1, "ndim": 2} | FOLDERS
+TOLD |= {"aimicro": "0.1.0", "mixed_precision": "float32"}
 CHANNELS = {"unet": 3, "stardist": 9, "cellpose": 3}
 
 
@@ -66,9 +72,8 @@ def training(folder: Path, network: UNet, **settings: Any) -> Path:
     """A folder like that of a training."""
     folder.mkdir()
     settings = {"borders": 2 * (network.out_channels > 1)} | settings
-    told = {"task": "segment", "depth": 1, "num_channels": 1, "ndim": network.ndim}
-    told |= {"aimicro": "0.1.0", "mixed_precision": "float32", **FOLDERS}
-    write_config(folder / "config.json", CompleteSegmentation(**told | settings))
+    told = TOLD | {"ndim": network.ndim} | settings
+    write_config(folder / "config.json", CompleteSegmentation(**told))
     save_model(folder / "weights_001_0.5.safetensors", network)
     return folder
 
@@ -257,6 +262,153 @@ class TestOutput:
             found = read_tiff(tmp_path / "a.tif").data
             assert found.dtype == dtype
             np.testing.assert_array_equal(found, labels)
+
+
+class TestLargeImages:
+    """They stay in their files, and objects are found window by window."""
+
+    @pytest.fixture
+    def large(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("aimicro.io.large.LARGE", 1000)
+        monkeypatch.setitem(_segmenting._CORE, 2, (24, 31))
+        monkeypatch.setitem(_segmenting._MARGIN, 2, (8, 8))
+        monkeypatch.setitem(_segmenting._CORE, 3, (2, 20, 20))
+        monkeypatch.setitem(_segmenting._MARGIN, 3, (1, 8, 8))
+
+    @pytest.mark.parametrize(
+        ("method", "shape"),
+        [("unet", (70, 90)), ("unet", (6, 40, 61)), ("stardist", (70, 90)), ("cellpose", (70, 90))],
+    )
+    def test_results_are_those_of_the_whole_image(
+        self, tmp_path: Path, method: str, shape: tuple[int, ...],
+        monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest,
+    ) -> None:  # fmt: skip
+        """Labels up to ids, and what is measured of objects across the borders of windows."""
+        image, labels = nuclei(shape[-2:], n=14, pixel_size_um=1, rng=1, radius_um=6)
+        labels = np.broadcast_to(labels, shape)
+        rng = np.random.default_rng(0)
+        to_learn = target(CompleteSegmentation(**TOLD, method=method, n_rays=8, borders=1))(labels)
+        output = to_learn + rng.normal(0, 0.2, to_learn.shape).astype(np.float32)
+        output[{"unet": slice(None), "stardist": 0, "cellpose": 2}[method]] *= 8
+        if method != "unet":
+            output[0 if method == "stardist" else 2] -= 4
+
+        def answer(*_: object, each: Any, **__: object) -> np.ndarray:
+            each(1)
+            return output
+
+        monkeypatch.setattr(_segmenting, "output_of", answer)
+        network = UNet(ndim=len(shape), out_channels=len(output), channels=1, depth=1)
+        network.scaling = Scaling(Percentile(1, 99.8), None)
+        settings = {"method": method, "n_rays": 8, "borders": 1}
+        model = training(tmp_path / "m", network, **settings)
+        raw = save(tmp_path / "raw.tif", np.broadcast_to(image, shape).astype(np.float32))
+        truth = tmp_path / "whole.tif"
+        assert segment(model, raw, truth, "--min-pixels", 5) == 0
+        request.getfixturevalue("large")
+        options = ("--min-pixels", 5, "-g", truth, "--rois")
+        if len(shape) == 3:
+            options = options[:-1]
+        assert segment(model, raw, tmp_path / "large.tif", *options) == 0
+        whole, large = (read_tiff(tmp_path / f"{name}.tif") for name in ("whole", "large"))
+        assert whole.data.max() >= 8
+        assert (whole.axes, whole.pixel_size_um) == (large.axes, large.pixel_size_um)
+        pairs = np.unique(np.stack([whole.data.ravel(), large.data.ravel()]), axis=1)
+        assert pairs.shape[1] == len(np.unique(whole.data)) == len(np.unique(large.data))
+        (row,) = rows(tmp_path / "large_scores.csv")
+        assert (row["ap90"], row["invented50"]) == ("1", "0")
+        tables = [self.by_place(tmp_path / f"{n}_measurements.csv") for n in ("whole", "large")]
+        assert tables[0] == tables[1]
+        if len(shape) == 2:
+            drawn = read_annotations(tmp_path / "large_rois.zip", large.data.shape)
+            np.testing.assert_array_equal(drawn.labels, large.data)
+
+    @staticmethod
+    def by_place(table: Path) -> list[dict[str, Any]]:
+        """Rows without ids, and without digits of rounding."""
+        found = []
+        for row in rows(table):
+            del row["label"]
+            values = {
+                n: v if n in ("file", "on_border") else f"{float(v):.6g}" for n, v in row.items()
+            }
+            found.append(values)
+        return sorted(found, key=str)
+
+    def test_progress_goes_on_to_the_end(
+        self, model: Path, raw: Path, tmp_path: Path, large: None,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:  # fmt: skip
+        assert segment(model, raw, tmp_path / "out.tif") == 0
+        assert "100%" in capsys.readouterr().err
+
+    def test_no_objects(self, model: Path, tmp_path: Path, large: None) -> None:
+        raw = save(tmp_path / "raw.tif", np.full((40, 50), 7, np.uint16))
+        assert segment(model, raw, tmp_path / "out.tif") == 0
+        assert not read_tiff(tmp_path / "out.tif").data.any()
+        text = (tmp_path / "out_measurements.csv").read_text()
+        assert text.startswith("file,label,area_um2,")
+        assert len(text.splitlines()) == 1
+
+    def test_more_objects_than_16_bits_hold(
+        self, model: Path, tmp_path: Path, large: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(_segmenting._CORE, 2, (300, 400))
+        image = np.full((520, 520), 100, np.uint16)
+        image[::2, ::2] = 500
+        raw = save(tmp_path / "raw.tif", image)
+        assert segment(model, raw, tmp_path / "out.tif") == 0
+        found = read_tiff(tmp_path / "out.tif").data
+        assert found.dtype == np.uint32
+        assert sorted(found[image > 100].tolist()) == list(range(1, 260**2 + 1))
+        assert not found[image == 100].any()
+        assert len(rows(tmp_path / "out_measurements.csv")) == 260**2
+
+    def test_an_object_larger_than_any_window(
+        self, model: Path, tmp_path: Path, large: None, capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        monkeypatch.setattr(_segmenting, "_LARGEST_WINDOW", 2000)
+        image = np.full((80, 90), 500, np.uint16)
+        image[:4] = 100
+        raw = save(tmp_path / "raw.tif", image)
+        before = sorted(tmp_path.iterdir())
+        assert segment(model, raw, tmp_path / "out.tif") == 2
+        told = capsys.readouterr().err
+        assert f"{raw}: Expected objects that a window of 2000 pixels shows whole" in told
+        assert sorted(tmp_path.iterdir()) == before
+
+    def test_memory_does_not_grow_with_the_image(self, tmp_path: Path) -> None:
+        """In a whole run, the kernel grants 17 MB beside the program: less than the labels.
+
+        Files that are mapped do not count: the kernel can drop their pages.
+        """
+        model = training(tmp_path / "model", known())
+        labels = np.tile(lone_squares((200, 200)), (10, 11))
+        source, limit = save(tmp_path / "raw.tif", recorded(labels)), 17_000_000
+        assert 4 * labels.size > limit
+        code = (
+            "import re, resource, sys\n"
+            "import aimicro.io.large, aimicro.cli, aimicro.cli._segmenting as segmenting\n"
+            "aimicro.io.large.LARGE = 10**6\n"
+            "segmenting._CORE[2], segmenting._MARGIN[2] = (200, 200), (40, 40)\n"
+            "used = re.search(r'VmData:\\s+(\\d+) kB', open('/proc/self/status').read())[1]\n"
+            f"limit = 1024 * int(used) + {limit}\n"
+            "resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))\n"
+            "sys.exit(aimicro.cli.main())\n"
+        )
+        options = ["-m", model, "-i", source, "-o", tmp_path / "out.tif", "-B", 128]
+        run = subprocess.run(
+            [sys.executable, "-c", code, "segment", *map(str, options)],
+            # Nothing is kept of what is freed, and there are no threads with stacks of their own.
+            env=os.environ | {"MALLOC_MMAP_THRESHOLD_": "100000", "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+        )
+        assert run.returncode == 0, run.stderr[-500:]
+        found = read_tiff(tmp_path / "out.tif").data
+        np.testing.assert_array_equal(found > 0, labels > 0)
+        assert found.max() == 4 * 110 == len(rows(tmp_path / "out_measurements.csv"))
 
 
 class TestFolders:

@@ -78,6 +78,7 @@ def test_all_numbers_are_those_of_scikit_image():
         assert found["major_axis_um"] == pytest.approx(region.axis_major_length)
         assert found["minor_axis_um"] == pytest.approx(region.axis_minor_length)
         assert found["eccentricity"] == pytest.approx(region.eccentricity)
+        assert found["perimeter_um"] == pytest.approx(region.perimeter_crofton)
         assert found["intensity_mean"] == pytest.approx(region.intensity_mean)
         assert found["intensity_max"] == pytest.approx(region.intensity_max)
         assert found["intensity_sum"] == pytest.approx(image[labels == region.label].sum())

@@ -6,7 +6,8 @@ A private part of :mod:`aimicro.cli.train` and :mod:`aimicro.cli.segment`.
 import argparse
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,9 @@ from scipy.special import logit
 
 from aimicro import checks
 from aimicro.cli._segmentation_keys import SegmentationConfig
-from aimicro.segment import cellpose, stardist, unet
+from aimicro.segment import WindowObjects, by_windows, cellpose, stardist, unet
 
 Labels = NDArray[np.int32]
-Segment = Callable[[NDArray[np.float32]], Labels]
 Target = Callable[[NDArray[Any]], NDArray[np.float32]]
 _CLASSES = 3  # background, inside, border
 
@@ -59,24 +59,39 @@ def cellpose_target(labels: NDArray[Any]) -> NDArray[np.float32]:
     return cellpose.targets(labels.astype(np.int64))
 
 
-def segmenter(config: SegmentationConfig, options: argparse.Namespace) -> Segment:
-    """What turns output into labels 1, 2, …, with the thresholds that the options name."""
+@dataclass(frozen=True)
+class Ways:
+    """Two ways from output to labels 1, 2, …, which find the same."""
+
+    at_once: Callable[[NDArray[np.float32]], Labels]
+    by_windows: Callable[..., Iterator[WindowObjects]]
+
+
+def ways_to_segment(config: SegmentationConfig, options: argparse.Namespace) -> Ways:
+    """What turns output into labels, with the thresholds that the options name."""
     half = 0.5 if options.threshold is None else options.threshold
     half = checks.number("--threshold", half, above=0, below=1, hint="It is a probability.")
     least = options.min_pixels
     if least is not None:
         least = checks.whole("--min-pixels", least, low=0)
     chosen = _thresholds(config, options)
-    if config.method == "stardist":
-        return lambda output: numbered(
-            stardist.segment(output, probability_threshold=half, **chosen), least or 0
-        )
     if config.method == "cellpose":
         chosen["cell_threshold"] = float(logit(half))
         if least is not None:
             chosen["smallest"] = least
-        return functools.partial(cellpose.segment, **chosen)
-    return functools.partial(unet.segment, threshold=half, min_pixels=least or 0, **chosen)
+        return Ways(
+            functools.partial(cellpose.segment, **chosen),
+            functools.partial(cellpose.by_windows, **chosen),
+        )
+    segment: Callable[[NDArray[np.float32]], Labels] = (
+        functools.partial(stardist.segment, probability_threshold=half, **chosen)
+        if config.method == "stardist"
+        else functools.partial(unet.segment, threshold=half, **chosen)
+    )
+    return Ways(
+        lambda output: numbered(segment(output), least or 0),
+        functools.partial(by_windows, segment=lambda part, _: segment(part), min_pixels=least or 0),
+    )
 
 
 def _thresholds(config: SegmentationConfig, options: argparse.Namespace) -> dict[str, Any]:

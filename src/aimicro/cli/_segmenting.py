@@ -9,7 +9,6 @@ import io
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aimicro import checks
+from aimicro.cli._found import Found, on_disk, write_labels
 from aimicro.cli._jobs import Job, Row, spelt
 from aimicro.cli._label_images import read_labels
-from aimicro.cli._methods import Labels, out_channels, segmenter
+from aimicro.cli._methods import out_channels, ways_to_segment
 from aimicro.cli._network_output import (
-    not_written,
     output_of,
     precision_as_trained,
     read_image,
@@ -29,31 +28,20 @@ from aimicro.cli._network_output import (
     shape_of_output,
 )
 from aimicro.cli.config import COMPLETE, CompleteSegmentation, read_complete
-from aimicro.io import (
-    TiffImage,
-    is_large,
-    replacing,
-    write_tiff,
-)
+from aimicro.io import TiffImage, is_large, replacing
 from aimicro.metrics.matching import average_precision, match
 from aimicro.models import UNet
-from aimicro.segment import measure
 from aimicro.train.checkpoint import best_weights, load_model
 from aimicro.train.devices import best_device
 
 _BLOCK = {2: (512, 512), 3: (32, 128, 128)}
 _HALO_OF_VOLUMES = 16  # as far as a network can see, most of a block would be halo
+# What is segmented at once of a large image, and at first seen around it.
+_CORE = {2: (1024, 1024), 3: (32, 192, 192)}
+_MARGIN = {2: (128, 128), 3: (16, 64, 64)}
+_LARGEST_WINDOW = 2**25  # pixels: with 33 channels, 4 GB
 _LEVELS = (0.5, 0.75, 0.9)
 _N_BYTES_AN_ID = 4  # of an image with more than 65,535 objects
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """Labels of an image, and the image."""
-
-    labels: Labels
-    image: TiffImage
-    pixel_size_um: tuple[float, ...] | None
 
 
 class Segmentation:
@@ -63,7 +51,7 @@ class Segmentation:
         self.options = options
         network, config = _trained(options.model_dir)
         self.ndim = config.ndim
-        self.segment = segmenter(config, options)
+        self.ways = ways_to_segment(config, options)
         if options.pixel_size is not None:
             checks.number("--pixel-size", options.pixel_size, above=0, unit="µm")
         block = _BLOCK[self.ndim] if options.block_shape is None else options.block_shape
@@ -89,8 +77,10 @@ class Segmentation:
         sizes = [self.options.pixel_size if um is None else um for um in image.pixel_size_um]
         known = None if None in sizes else tuple(sizes)
         self._rehearse(job, image, known)
+        if is_large(image.data.shape):
+            return self._by_windows(job, image, known, lambda fraction: each(fraction / 2))
         output = self._predicted(job, image.data, each)
-        return Found(self.segment(output), image, known)
+        return Found(self.ways.at_once(output), image, known)
 
     def scores(self, job: Job, found: Found) -> Row | None:
         """Compare with the truth, if there is one."""
@@ -117,9 +107,29 @@ class Segmentation:
         """Refuse what cannot be written, as long as nothing is lost by that."""
         shape = shape_of_output(self.network, image.data.shape)
         n_bytes = _N_BYTES_AN_ID * image.data.size
-        n_bytes += 4 * math.prod(shape) * is_large(shape)  # held in a file for a while
+        # Held in files for a while.
+        n_bytes += 4 * math.prod(shape) * is_large(shape)
+        n_bytes += _N_BYTES_AN_ID * image.data.size * is_large(image.data.shape)
         pixel = Found(np.zeros((1,) * self.ndim, np.int32), image, pixel_size_um)
         rehearse(job.raw, job.output, n_bytes, lambda path: write_labels(path, pixel))
+
+    def _by_windows(
+        self,
+        job: Job,
+        image: TiffImage,
+        pixel_size_um: tuple[float, ...] | None,
+        each: Callable[[float], object],
+    ) -> Found:
+        """Objects of an image larger than memory; half of the work is the network's."""
+        output = self._predicted(job, image.data, each)
+        try:
+            objects = self.ways.by_windows(
+                output, core=_CORE[self.ndim], margin=_MARGIN[self.ndim], most=_LARGEST_WINDOW
+            )
+            found = on_disk(objects, image.data.shape, job.output.resolve().parent, each)
+        except ValueError as error:
+            raise ValueError(f"{job.raw}: {error}") from error
+        return Found(found[0], image, pixel_size_um, found[1])
 
     def _predicted(
         self, job: Job, pixels: NDArray[Any], each: Callable[[float], object]
@@ -142,16 +152,6 @@ class Segmentation:
             told = str(error)
             raise ValueError(told if str(job.raw) in told else f"{job.raw}: {told}") from error
         return found if self.network.out_channels > 1 else found[np.newaxis]
-
-
-def write_labels(path: Path, found: Found) -> None:
-    """Write the label image, in 16 bits if they hold the ids."""
-    kind = np.uint16 if found.labels.max(initial=0) < 2**16 else np.uint32
-    size = found.pixel_size_um or found.image.pixel_size_um
-    try:
-        write_tiff(path, found.labels.astype(kind), axes=found.image.axes, pixel_size_um=size)
-    except OSError as error:
-        raise not_written(path, found.labels.size * np.dtype(kind).itemsize, error) from error
 
 
 class MeasurementTable:
@@ -199,7 +199,7 @@ class MeasurementTable:
                 "Add --pixel-size."
             )
         unit = (1.0,) * found.labels.ndim if in_pixels or size is None else size
-        table = measure(found.labels, found.image.data, pixel_size_um=unit)
+        table = found.measured(unit)
         if in_pixels:
             table = {_in_pixels(name): column for name, column in table.items()}
         if not self.columns:

@@ -38,7 +38,8 @@ def add_to(commands: Any) -> None:
     add("-i", "--input", type=Path, required=True, metavar="IN",
         help="a TIFF file, or a folder of them; pages that do not say what they are count as z")
     add("-o", "--output", type=Path, required=True, metavar="OUT",
-        help="a file for a file; a folder for a folder, where results get the names of the inputs")
+        help="a file for a file; a folder for a folder, where results get the names of the inputs; "
+        "what an image of more than 2**24 pixels needs for a while lies there, too, without a name")
     add("-g", "--ground_truth", type=Path, metavar="GT",
         help="labels to compare with: a file, or a folder whose files, in the order of their "
         "names, belong to those of IN")
@@ -103,7 +104,8 @@ def _segment_all(
     *,
     overwrite: bool,
 ) -> None:
-    from aimicro.cli._segmenting import MeasurementTable, write_labels
+    from aimicro.cli._found import write_labels
+    from aimicro.cli._segmenting import MeasurementTable
 
     scores = rows_of_others(scored, jobs)
     table = MeasurementTable(measured, jobs, anew=overwrite)

@@ -14,6 +14,7 @@ from aimicro.segment.watershed import (
     watershed_by_distance,
     watershed_by_intensity,
 )
+from aimicro.segment.windows import Window, WindowObjects, by_windows
 
 __all__ = [
     "METHODS",
@@ -22,7 +23,10 @@ __all__ = [
     "Ranking",
     "SegmentationTask",
     "TunedMethod",
+    "Window",
+    "WindowObjects",
     "best_classical",
+    "by_windows",
     "foreground",
     "local_threshold",
     "log_response",

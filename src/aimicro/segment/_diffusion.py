@@ -1,6 +1,6 @@
 """Heat that spreads inside objects, all of them at once, and the way uphill to its source."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,7 @@ from scipy.ndimage import find_objects
 Labels = npt.NDArray[np.integer]
 Heat = npt.NDArray[np.float64]
 _Masks = npt.NDArray[np.bool_]
-_Box = tuple[slice, slice]
+_Box = tuple[slice, ...]
 
 # Numbers that a batch of objects may have: with them, all that a step touches fits a cache.
 _BATCH = 2**15
@@ -17,13 +17,20 @@ _BATCH = 2**15
 _ROUNDING = 1e-12
 
 
-def unit_flows(labels: Labels) -> Heat:
-    """Directions (dy, dx) of length 1 up the heat of each object 1, 2, …, and 0 outside."""
+def steps_for(boxes: Iterable[_Box]) -> int:
+    """Steps enough for the largest object: twice the way along both sides of its box."""
+    return 2 * max((sum(_sides(box)) + 2 for box in boxes), default=0)
+
+
+def unit_flows(labels: Labels, steps: int | None = None) -> Heat:
+    """Directions (dy, dx) of length 1 up the heat of each object 1, 2, …, and 0 outside.
+
+    By default, heat spreads for as many steps as the largest of them needs.
+    """
     heat = np.zeros([side + 2 for side in labels.shape])  # cold around the image
     middle = heat[1:-1, 1:-1]
     boxes = find_objects(labels)
-    # Steps enough for the largest object: twice the way along both sides of its box.
-    steps = 2 * max((sum(_sides(box)) + 2 for box in boxes), default=0)
+    steps = steps_for(boxes) if steps is None else steps
     for batch in _batches(boxes):
         masks = _stacked(labels, batch, boxes)
         warm = _diffuse(masks, _sources(masks), steps)

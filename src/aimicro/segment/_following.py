@@ -6,6 +6,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from aimicro.segment.windows import Window
+
 Points = npt.NDArray[np.float32]
 _Settled = npt.NDArray[np.bool_]
 
@@ -13,13 +15,17 @@ _AT_ONCE = 2**13  # points: all that a step needs fits a cache
 _STEPS = 10  # between two looks at which points have settled; even, see `drift`
 
 
-def drift(flows: npt.NDArray[np.float32], points: Points, steps: int) -> Points:
+def drift(
+    flows: npt.NDArray[np.float32], points: Points, steps: int, window: Window | None = None
+) -> Points:
     """Ends of points (D, N) after Euler steps along flows (D, [Z,] Y, X).
+
+    Flows of a window are read where they are in the whole image.
 
     A step depends on the place alone. So a point that two steps bring back to where it was will be
     there after any even number of steps, and needs no more of them.
     """
-    walk = _Walk(flows)
+    walk = _Walk(flows, window)
     here = walk.places(points)
     ends, moving = here.copy(), np.arange(points.shape[1])
     while steps and len(moving):
@@ -42,10 +48,15 @@ class _Walk:
     pixel off: for its interpolation, the grid ends at the outer edges of the border pixels.
     """
 
-    def __init__(self, flows: npt.NDArray[np.float32]) -> None:
+    def __init__(self, flows: npt.NDArray[np.float32], window: Window | None) -> None:
         shape = flows.shape[1:]
-        sides = np.array(shape, np.float32)[:, np.newaxis]
-        self.stretch = sides / np.maximum(sides - 1, 1)
+        window = window or Window(tuple(slice(0, side) for side in shape), shape)
+        sides, whole, start = (
+            np.array(pixels, np.float32)[:, np.newaxis]
+            for pixels in (shape, window.image_shape, [side.start for side in window.box])
+        )
+        self.stretch = whole / np.maximum(whole - 1, 1)
+        self.shift = np.float32(0.5) + start / np.maximum(whole - 1, 1)
         self.low, self.high = self.places(0 * sides), self.places(sides - 1)
         around = [(0, 0), *[(1, 1)] * len(shape)]  # where nothing flows
         padded = np.pad(flows * self.stretch.reshape(-1, *[1] * len(shape)), around)
@@ -57,11 +68,11 @@ class _Walk:
 
     def places(self, points: Points) -> Points:
         """Where the flow of points is read."""
-        return np.asarray(points * self.stretch + 0.5, np.float32)
+        return np.asarray(points * self.stretch + self.shift, np.float32)
 
     def points(self, places: Points) -> Points:
         """Undo `places`."""
-        return np.asarray((places - 0.5) / self.stretch, np.float32)
+        return np.asarray((places - self.shift) / self.stretch, np.float32)
 
     def __call__(self, places: Points, steps: int) -> tuple[Points, _Settled]:
         """Places after some steps, and whether the last two led nowhere."""

@@ -59,11 +59,6 @@ def without(labels: Labels, ids: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -
     return np.asarray((np.cumsum(new, dtype=np.int32) * new)[labels])
 
 
-def without_small(labels: Labels, smallest: int) -> Labels:
-    """Labels without objects of fewer pixels."""
-    return without(labels, np.bincount(labels.ravel()) < smallest)
-
-
 def without_holes(labels: Labels) -> Labels:
     """Labels with filled objects: what lies in the hole of another becomes part of it."""
     filled = labels.copy()

@@ -13,15 +13,30 @@ C. Stringer, T. Wang, M. Michaelos, M. Pachitariu, "Cellpose: a generalist algor
 segmentation", Nature Methods 18 (2021) 100-106. doi:10.1038/s41592-020-01018-x
 """
 
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypedDict
+
 import numpy as np
 import numpy.typing as npt
 
 from aimicro import checks
-from aimicro.segment._diffusion import unit_flows
+from aimicro.segment import windows
+from aimicro.segment._diffusion import steps_for, unit_flows
 from aimicro.segment._following import drift
-from aimicro.segment._gathering import gather, without, without_holes, without_small
+from aimicro.segment._gathering import gather, without, without_holes
+from aimicro.segment.windows import Window, WindowObjects
 
-__all__ = ["FLOW_SCALE", "combine_slices", "flow_error", "follow", "segment", "targets"]
+__all__ = [
+    "FLOW_SCALE",
+    "by_windows",
+    "combine_slices",
+    "flow_error",
+    "follow",
+    "segment",
+    "targets",
+]
 
 Image = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
@@ -147,25 +162,147 @@ def segment(
     >>> int(found.max()), bool((found[labels == 5] == found[0, 24]).mean() > 0.8)
     (3, True)
     """
+    rules = _Rules.checked(cell_threshold, flow_threshold, steps, smallest, largest_fraction)
     values = _output(output)
-    cell_threshold = checks.number("cell_threshold", cell_threshold, hint=_LOGIT)
-    if flow_threshold is not None:
-        flow_threshold = checks.number("flow_threshold", flow_threshold, above=0, hint=_NO_FILTER)
-    steps = checks.whole("steps", steps, low=1)
-    smallest = checks.whole("smallest", smallest, low=0)
-    largest_fraction = checks.number("largest_fraction", largest_fraction, above=0, high=1)
+    shape = values.shape[1:]
+    return rules.segment(values, Window(tuple(slice(0, side) for side in shape), shape))
 
-    inside = values[-1] > cell_threshold
-    flows = values[:-1] / np.float32(FLOW_SCALE)
-    labels = np.zeros(inside.shape, np.int32)
-    start = np.argwhere(inside).T
-    ends = drift(flows * inside, start.astype(np.float32), steps)
-    labels[inside] = gather(ends.astype(np.intp), inside.shape)
-    labels = without(labels, np.bincount(labels.ravel()) > largest_fraction * labels.size)
-    if flow_threshold is not None and labels.ndim == 2:
-        wrong = 1 + np.flatnonzero(_flow_errors(labels, flows) > flow_threshold)
-        labels = without(labels, wrong)
-    return without_small(without_holes(without_small(labels, smallest)), smallest)
+
+def by_windows(
+    output: npt.NDArray[Any],
+    *,
+    core: Sequence[int],
+    margin: int | Sequence[int],
+    most: int = 2**25,
+    cell_threshold: float = 0.0,
+    flow_threshold: float | None = 0.4,
+    steps: int = 200,
+    smallest: int = 15,
+    largest_fraction: float = 0.4,
+) -> Iterator[WindowObjects]:
+    """Objects of an output larger than memory: what `segment` finds in the whole of it.
+
+    Where flows are read, how long heat spreads, and which objects are too large depends on the
+    whole image. So with a flow threshold in 2D, all windows are gone through twice: the first time
+    to see how large the largest object is.
+
+    Parameters
+    ----------
+    output : ndarray, (3, Y, X) or (4, Z, Y, X)
+        As for `segment`; only windows of it are read.
+    core : sequence of int
+        As for `aimicro.segment.by_windows`.
+    margin : int or sequence of int
+        As for `aimicro.segment.by_windows`: two objects wide, for a start.
+    most : int, default 2**25
+        As for `aimicro.segment.by_windows`.
+    cell_threshold : float
+        As for `segment`, and so are the others.
+    flow_threshold : float, optional
+        Objects with a larger flow error are dropped; None keeps them.
+    steps : int
+        Steps that each pixel goes.
+    smallest : int
+        Pixels that an object has, at least.
+    largest_fraction : float
+        Fraction of the whole image that an object fills, at most.
+
+    Returns
+    -------
+    iterator of WindowObjects
+        The objects of one core after the other.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `segment` and `aimicro.segment.by_windows`.
+
+    Notes
+    -----
+    Positions are rounded to 24 binary digits, in a window to finer ones than in a large image.
+    Where a step ends on the border of two pixels, these may differ.
+
+    Used in chapter 9, *Training and using a model*.
+
+    Examples
+    --------
+    >>> labels = np.kron([[7, 5, 0], [0, 5, 9]], np.ones((16, 16), int))
+    >>> found = by_windows(targets(labels), core=(20, 20), margin=16, cell_threshold=0.5)
+    >>> sum(len(np.unique(objects.labels)) - 1 for objects in found)
+    3
+    """
+    rules = _Rules.checked(cell_threshold, flow_threshold, steps, smallest, largest_fraction)
+    cut: _Cut = {"core": core, "margin": margin, "most": most}
+    if flow_threshold is not None and output.ndim == 3:
+        all_kept = replace(rules, flow_threshold=None, smallest=0)
+        found = windows.by_windows(output, all_kept.segment, **cut)
+        boxes = [box for objects in found for box in objects.boxes]
+        rules = replace(rules, heat_steps=steps_for(boxes))
+    return windows.by_windows(output, rules.segment, **cut)
+
+
+class _Cut(TypedDict):
+    """How an image is cut into windows."""
+
+    core: Sequence[int]
+    margin: int | Sequence[int]
+    most: int
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """What decides about objects; `heat_steps` are those for the flow error, if it is known."""
+
+    cell_threshold: float
+    flow_threshold: float | None
+    steps: int
+    smallest: int
+    largest_fraction: float
+    heat_steps: int | None = None
+
+    @classmethod
+    def checked(
+        cls,
+        cell_threshold: float,
+        flow_threshold: float | None,
+        steps: int,
+        smallest: int,
+        largest_fraction: float,
+    ) -> "_Rules":
+        """Rules from what a caller gave, or a clear error."""
+        if flow_threshold is not None:
+            hint = "None switches the filter off."
+            flow_threshold = checks.number("flow_threshold", flow_threshold, above=0, hint=hint)
+        hint = "It is a logit: 0 is a probability of one half."
+        return cls(
+            checks.number("cell_threshold", cell_threshold, hint=hint),
+            flow_threshold,
+            checks.whole("steps", steps, low=1),
+            checks.whole("smallest", smallest, low=0),
+            checks.number("largest_fraction", largest_fraction, above=0, high=1),
+        )
+
+    def segment(self, output: npt.NDArray[Any], window: Window) -> Labels:
+        """Labels of a window; what its ends may cut is only judged where it is seen whole."""
+        values = _output(output)
+        inside = values[-1] > self.cell_threshold
+        flows = values[:-1] / np.float32(FLOW_SCALE)
+        labels = np.zeros(inside.shape, np.int32)
+        start = np.argwhere(inside).T
+        ends = drift(flows * inside, start.astype(np.float32), self.steps, window)
+        labels[inside] = gather(ends.astype(np.intp), inside.shape)
+        most = self.largest_fraction * math.prod(window.image_shape)
+        labels = without(labels, np.flatnonzero(np.bincount(labels.ravel()) > most))
+        if self.flow_threshold is not None and labels.ndim == 2:
+            errors = _flow_errors(labels, flows, self.heat_steps)
+            wrong = 1 + np.flatnonzero(errors > self.flow_threshold)
+            labels = without(labels, np.setdiff1d(wrong, window.at_ends(labels)))
+        labels = self._without_small(labels, window)
+        return self._without_small(without_holes(labels), window)
+
+    def _without_small(self, labels: Labels, window: Window) -> Labels:
+        small = np.flatnonzero(np.bincount(labels.ravel()) < self.smallest)
+        return without(labels, np.setdiff1d(small, window.at_ends(labels)))
 
 
 def follow(flows: npt.ArrayLike, points: npt.ArrayLike, *, steps: int = 200) -> Image:
@@ -333,10 +470,6 @@ def combine_slices(xy: npt.ArrayLike, xz: npt.ArrayLike, yz: npt.ArrayLike) -> I
     return np.stack([*flows, (logit1 + logit2 + logit3) / 3]).astype(np.float32)
 
 
-_LOGIT = "It is a logit: 0 is a probability of one half."
-_NO_FILTER = "None switches the filter off."
-
-
 def _numbered(labels: npt.ArrayLike) -> Labels:
     """Labels 1, 2, … in the order of the ids."""
     hint = "Give one label image, of which each pixel holds an id; a volume plane by plane."
@@ -359,8 +492,10 @@ def _output(output: npt.ArrayLike) -> Image:
     return values.astype(np.float32)
 
 
-def _flow_errors(labels: Labels, flows: Image) -> npt.NDArray[np.float64]:
+def _flow_errors(
+    labels: Labels, flows: Image, heat_steps: int | None = None
+) -> npt.NDArray[np.float64]:
     """Mean squared error of each object, in the order of 1, 2, …."""
-    squares = ((unit_flows(labels) - flows) ** 2).sum(axis=0)
+    squares = ((unit_flows(labels, heat_steps) - flows) ** 2).sum(axis=0)
     sums = np.bincount(labels.ravel(), weights=squares.ravel())
     return np.asarray((sums / np.maximum(np.bincount(labels.ravel()), 1))[1:])

@@ -49,8 +49,11 @@ class Polygons:
     @property
     def corners(self) -> Floats:
         """Corners (y, x) of each polygon in pixels, (N, n_rays, 2)."""
+        return self._exact_corners().astype(np.float32)
+
+    def _exact_corners(self) -> npt.NDArray[np.float64]:
         rays = self.distances[..., None] * directions(self.distances.shape[1])
-        return np.asarray(self.points[:, None] + rays, np.float32)
+        return np.asarray(self.points[:, None] + rays, np.float64)
 
     def paint(self, shape: tuple[int, int]) -> npt.NDArray[np.int32]:
         """Labels of an image: where polygons overlap, the more probable one is on top.
@@ -66,7 +69,8 @@ class Polygons:
             0 for background; id *i* is the *i*-th polygon, counted from 1.
         """
         labels = np.zeros(shape, np.int32)
-        for number, corners in reversed(list(enumerate(self.corners, start=1))):
+        # Exact, so that they are the same where only a part of the image is painted.
+        for number, corners in reversed(list(enumerate(self._exact_corners(), start=1))):
             labels[polygon(corners[:, 0], corners[:, 1], shape)] = number
         return labels
 
