@@ -31,6 +31,7 @@ from aimicro.metrics.calibration import (
     fit_temperature,
     reliability,
 )
+from aimicro.metrics.corrections import Corrections, corrections
 from aimicro.metrics.distance import (
     average_surface_distance,
     boundary_iou,
@@ -66,6 +67,7 @@ from aimicro.metrics.tracking import (
 __all__ = [
     "AffineFit",
     "Confusion",
+    "Corrections",
     "Matching",
     "OverlapTable",
     "Reliability",
@@ -82,6 +84,7 @@ __all__ = [
     "brier_score",
     "centreline_dice",
     "confusion",
+    "corrections",
     "dice",
     "expected_calibration_error",
     "fit_temperature",
