@@ -5,6 +5,10 @@ import pytest
 from aimicro import data
 from aimicro.data import trained
 from aimicro.data.fetching import DataMismatchError
+from aimicro.metrics import average_precision
+from aimicro.predict import predict
+from aimicro.segment import unet
+from aimicro.simulate import invented_nuclei
 from aimicro.train import load_model
 
 TASKS = ["denoise_volumes", "deconvolve", "correct_aberrations", "enhance_resolution"]
@@ -27,6 +31,25 @@ def test_the_weights_are_those_of_the_network_on_the_card(task):
     assert network.config["channels"] == config["num_channels"]
     assert network.config["groups"] == config["num_residual_groups"]
     assert network.scaling is not None
+
+
+def test_the_network_of_invented_nuclei_is_that_of_its_card():
+    card, network = data.card("invented_nuclei"), load_model(data.weights("invented_nuclei"))
+    assert card.steps == 6000
+    assert card.psnr is None
+    assert 0.5 < card.mean_ap < 1
+    assert data.weights("invented_nuclei").stat().st_size == card.n_bytes <= 1e6
+    assert network.config["channels"] == card.config["num_channels"]
+    assert network.config["depth"] == card.config["depth"]
+    assert network.config["out_channels"] == 3
+    assert network.scaling is not None
+
+
+def test_it_finds_nuclei_that_it_has_never_seen():
+    network = load_model(data.weights("invented_nuclei"))
+    images, truths = zip(*(invented_nuclei(rng=30_000 + k) for k in range(12)), strict=True)
+    found = [unet.segment(predict(network, i), threshold=0.3, seed_threshold=0.9) for i in images]
+    assert average_precision(truths, found, thresholds=[0.5])[0] > 0.7
 
 
 def test_a_damaged_file_is_refused(tmp_path, monkeypatch):

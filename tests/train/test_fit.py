@@ -825,3 +825,33 @@ def test_on_a_gpu_deterministic_training_repeats_bit_for_bit() -> None:
         results.append(model.cpu())
     assert same_weights(*results)
     assert torch.equal(torch.rand(3, device="cuda"), expected)
+
+
+# ---- frozen weights
+
+
+def test_frozen_weights_stay_bit_for_bit_while_the_others_learn(tmp_path: Path):
+    network = UNet(channels=2, depth=1)
+    network.contract.requires_grad_(False)
+    network.bottom.requires_grad_(False)
+    before = copy.deepcopy(network.state_dict())
+    patches = ArrayPatches(list(NOISY), list(CLEAN), patch_size=(16, 16), batch_size=2)
+    at = Checkpoint(tmp_path / "training")
+    history = fit(network, patches, steps=20, validate_every=5, checkpoint=at)
+    changed = {name for name, old in before.items() if not network.state_dict()[name].equal(old)}
+    assert changed == {name for name in before if name.startswith(("expand", "head"))}
+    assert history.train_loss[-1] < history.train_loss[0]
+    again = UNet(channels=2, depth=1)
+    again.load_state_dict(before)
+    again.contract.requires_grad_(False)
+    again.bottom.requires_grad_(False)
+    fit(again, patches, steps=20, validate_every=5)
+    for name, weights in network.state_dict().items():
+        assert weights.equal(again.state_dict()[name]), name
+
+
+def test_a_network_with_nothing_to_learn_is_refused():
+    network = UNet(channels=2, depth=1).requires_grad_(False)
+    patches = ArrayPatches(list(NOISY), list(CLEAN), patch_size=(16, 16), batch_size=2)
+    with pytest.raises(ValueError, match=r"all are frozen.*requires_grad_"):
+        fit(network, patches, steps=1)

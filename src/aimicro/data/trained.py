@@ -21,9 +21,10 @@ class Card:
     Attributes
     ----------
     task : str
-        The test set of `aimicro.benchmarks.restoration_task` that it was trained for.
+        The test set of `aimicro.benchmarks.restoration_task` that it was trained for; or
+        ``"invented_nuclei"``, inventions of `aimicro.simulate.invented_nuclei`.
     simulate : str
-        The command that drew its training and validation pairs; none of them is a test volume.
+        The command that drew its training and validation pairs; none of them is a test image.
     config : dict
         What ``aimicro train`` was given: the network, its patches, steps and seed.
     seconds : float
@@ -32,18 +33,20 @@ class Card:
         On what.
     validation_loss : float
         By which these weights were chosen among those of all epochs.
-    psnr : float
-        Decibels on the test set, measured once, after the choice.
     version : str
         Of aimicro, which trained it.
     n_bytes : int
         Size of the file.
     sha256 : str
         Its checksum.
+    psnr : float or None
+        Of what restores: decibels on the test set, measured once, after the choice.
+    mean_ap : float or None
+        Of what segments: mean of AP50, AP75 and AP90 on the test set, measured in the same way.
 
     Notes
     -----
-    Used in appendix A.
+    Used in appendix A and in chapter 9, *Fine-tuning and a human in the loop*.
     """
 
     task: str
@@ -52,10 +55,11 @@ class Card:
     seconds: float
     machine: str
     validation_loss: float
-    psnr: float
     version: str
     n_bytes: int
     sha256: str
+    psnr: float | None = None
+    mean_ap: float | None = None
 
     @property
     def steps(self) -> int:
@@ -64,12 +68,13 @@ class Card:
 
 
 def card(task: str) -> Card:
-    """Tell how the network of a tutorial was trained for longer.
+    """Tell how the network of a page was trained for longer.
 
     Parameters
     ----------
-    task : {"denoise_volumes", "deconvolve", "correct_aberrations", "enhance_resolution"}
-        Which test set it was trained for.
+    task : str
+        What it was trained for: ``"denoise_volumes"``, ``"deconvolve"``, ``"correct_aberrations"``,
+        ``"enhance_resolution"`` or ``"invented_nuclei"``.
 
     Returns
     -------
@@ -83,7 +88,7 @@ def card(task: str) -> Card:
 
     Notes
     -----
-    Used in appendix A.
+    Used in appendix A and in chapter 9, *Fine-tuning and a human in the loop*.
 
     Examples
     --------
@@ -102,8 +107,8 @@ def weights(task: str) -> Path:
 
     Parameters
     ----------
-    task : {"denoise_volumes", "deconvolve", "correct_aberrations", "enhance_resolution"}
-        Which test set it was trained for.
+    task : str
+        What it was trained for, as in `card`.
 
     Returns
     -------
@@ -119,7 +124,7 @@ def weights(task: str) -> Path:
 
     Notes
     -----
-    Used in appendix A.
+    Used in appendix A and in chapter 9, *Fine-tuning and a human in the loop*.
     """
     known, path = card(task), _FOLDER / f"{task}.safetensors"
     if (sha256 := pooch.file_hash(str(path))) != known.sha256:

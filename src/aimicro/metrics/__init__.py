@@ -31,6 +31,7 @@ from aimicro.metrics.calibration import (
     fit_temperature,
     reliability,
 )
+from aimicro.metrics.corrections import Corrections, corrections
 from aimicro.metrics.distance import (
     average_surface_distance,
     boundary_iou,
@@ -67,6 +68,7 @@ from aimicro.metrics.without_truth import Residual, residual, split_error, split
 __all__ = [
     "AffineFit",
     "Confusion",
+    "Corrections",
     "Matching",
     "OverlapTable",
     "Reliability",
@@ -84,6 +86,7 @@ __all__ = [
     "brier_score",
     "centreline_dice",
     "confusion",
+    "corrections",
     "dice",
     "expected_calibration_error",
     "fit_temperature",

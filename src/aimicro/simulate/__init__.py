@@ -3,6 +3,7 @@
 from aimicro.simulate.annotator import annotate
 from aimicro.simulate.camera import Camera
 from aimicro.simulate.culture import CellParameters, Culture
+from aimicro.simulate.invented import invented_nuclei
 from aimicro.simulate.microscope import Acquisition, Microscope, Recording
 from aimicro.simulate.movies import Division, Event, Movie, Track, bleaching, dividing_cells
 from aimicro.simulate.noise import Noise
@@ -50,6 +51,7 @@ __all__ = [
     "cells",
     "dividing_cells",
     "filaments",
+    "invented_nuclei",
     "membranes",
     "mitochondria",
     "nuclei",

@@ -67,8 +67,9 @@ def fit(
     ----------
     network : Module
         Takes and gives `(B, C, [Z,] Y, X)`. It is trained in place and left in evaluation mode on
-        `device`. A new one is given the `scaling` of the patches. One that was trained before
-        keeps its own, unless the patches were given one.
+        `device`. Weights that are frozen (``part.requires_grad_(False)``) stay as they are. A new
+        network is given the `scaling` of the patches. One that was trained before keeps its own,
+        unless the patches were given one.
     patches : Patches
         Gives the batch of each step: `ArrayPatches`, or `FilePatches` from files.
     steps : int
@@ -120,8 +121,8 @@ def fit(
     Raises
     ------
     ValueError
-        For settings out of range, a device that is not there, batches that the network cannot
-        take, and targets that do not fit the network or the objective.
+        For settings out of range, a device that is not there, a network whose weights are all
+        frozen, batches that it cannot take, and targets that do not fit it or the objective.
     TypeError
         For numbers that are none, and a network that a checkpoint cannot hold.
     FileExistsError

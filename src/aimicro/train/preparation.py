@@ -94,6 +94,11 @@ def check_network(network: nn.Module, batches: Sequence[Batch]) -> None:
             "Expected a network with finite weights, got NaN or infinite ones. Build it anew, or "
             "load weights that are whole."
         )
+    if not any(weights.requires_grad for weights in network.parameters()):
+        raise ValueError(
+            "Expected a network with weights to train, got one in which all are frozen. Leave a "
+            "part free, for example network.expand.requires_grad_(True)."
+        )
 
 
 def in_bfloat16(
