@@ -7,26 +7,18 @@ image, and none of the twins that stand in for them. Weights and card go to
 src/aimicro/data/long_trainings.
 """
 
-import json
-import platform
-import shlex
-import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
-import pooch
 import tifffile
 import torch
+from long_training import train_and_keep
 
-import aimicro
 from aimicro.predict import predict
 from aimicro.segment import SegmentationTask, unet
 from aimicro.simulate import invented_nuclei
-from aimicro.train import best_weights, load_model
 
-WEIGHTS = Path(__file__).resolve().parents[1] / "src" / "aimicro" / "data" / "long_trainings"
 NAME = "invented_nuclei"
 SEEDS = {"train": range(800), "val": range(10_000, 10_040), "test": range(20_000, 20_060)}
 CONFIG = {
@@ -67,37 +59,14 @@ def score(network: torch.nn.Module) -> float:
     return task.score([unet.segment(s, threshold=0.3, seed_threshold=0.9) for s in said])
 
 
-def main() -> None:
-    """Draw, train, choose, score, and write weights and card."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        draw(folder)
-        (folder / "config.json").write_text(json.dumps(CONFIG), encoding="utf-8")
-        start = time.perf_counter()
-        run = shlex.split("aimicro train -c config.json -o model")
-        subprocess.run(run, cwd=folder, check=True)
-        seconds = time.perf_counter() - start
-        found = best_weights(folder / "model")
-        reached = score(load_model(found))
-        content = found.read_bytes()
-    print(f"{reached:.3f} after {seconds / 60:.0f} minutes")
-    kept = WEIGHTS / f"{NAME}.safetensors"
-    kept.write_bytes(content)
-    card = {
-        "task": NAME,
-        "simulate": "python scripts/pretrain_nuclei.py",
-        "config": CONFIG,
-        "seconds": round(seconds),
-        "machine": f"{torch.get_num_threads()} core(s), {platform.machine()}, "
-        f"torch {torch.__version__}",
-        "validation_loss": float(found.stem.rpartition("_")[2]),
-        "mean_ap": round(reached, 3),
-        "version": aimicro.__version__,
-        "n_bytes": len(content),
-        "sha256": pooch.file_hash(str(kept)),
-    }
-    (WEIGHTS / f"{NAME}.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    with tempfile.TemporaryDirectory() as name:
+        draw(Path(name))
+        train_and_keep(
+            NAME,
+            Path(name),
+            simulate="python scripts/pretrain_nuclei.py",
+            config=CONFIG,
+            measure="mean_ap",
+            score=score,
+        )

@@ -7,24 +7,17 @@ deep and half as wide again; ten times the steps. The weights are chosen on vali
 test set is scored once, after that. Weights and card go to src/aimicro/data/long_trainings.
 """
 
-import json
-import platform
 import shlex
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-import pooch
-import torch
+from long_training import train_and_keep
 
-import aimicro
 from aimicro.benchmarks import restoration_task
 from aimicro.predict import predict
-from aimicro.train import best_weights, load_model
 
-WEIGHTS = Path(__file__).resolve().parents[1] / "src" / "aimicro" / "data" / "long_trainings"
 SIMULATE = {
     "denoise_volumes": "--task denoise -n 48",
     "deconvolve": "--task deconvolve --structure vesicles --photons 20 "
@@ -56,38 +49,18 @@ LARGER_PATCHES = {"correct_aberrations": {"input_shape": [16, 32, 32], "batch_si
 
 def train(task: str) -> None:
     """Simulate, train, choose, score, and write weights and card."""
+    test = restoration_task(task)
     with tempfile.TemporaryDirectory() as folder:
         simulate = f"aimicro simulate {SIMULATE[task]} --seed 1 --split 0.86,0.12,0.02 -o dataset"
         subprocess.run(shlex.split(simulate), cwd=folder, check=True)
-        config = CONFIG | LARGER_PATCHES.get(task, {})
-        (Path(folder) / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        start = time.perf_counter()
-        run = shlex.split("aimicro train -c config.json -o model")
-        subprocess.run(run, cwd=folder, check=True)
-        seconds = time.perf_counter() - start
-        found = best_weights(Path(folder) / "model")
-        network = load_model(found)
-        test = restoration_task(task)
-        psnr = test.score([predict(network, image) for image in test.images])
-        content = found.read_bytes()
-    print(f"{task}: {psnr:.2f} dB after {seconds / 60:.0f} minutes")
-    WEIGHTS.mkdir(exist_ok=True)
-    kept = WEIGHTS / f"{task}.safetensors"
-    kept.write_bytes(content)
-    card = {
-        "task": task,
-        "simulate": simulate,
-        "config": config,
-        "seconds": round(seconds),
-        "machine": f"{torch.get_num_threads()} core(s), {platform.machine()}, "
-        f"torch {torch.__version__}",
-        "validation_loss": float(found.stem.rpartition("_")[2]),
-        "psnr": round(psnr, 3),
-        "version": aimicro.__version__,
-        "n_bytes": len(content),
-        "sha256": pooch.file_hash(str(kept)),
-    }
-    (WEIGHTS / f"{task}.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+        train_and_keep(
+            task,
+            Path(folder),
+            simulate=simulate,
+            config=CONFIG | LARGER_PATCHES.get(task, {}),
+            measure="psnr",
+            score=lambda network: test.score([predict(network, image) for image in test.images]),
+        )
 
 
 if __name__ == "__main__":

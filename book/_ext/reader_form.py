@@ -70,6 +70,8 @@ def question(number: int, asked: Table, *, weighed: bool) -> str:
         f'<label for="{group}-{k}">{escape(option)}</label></div>'
         for k, option in enumerate(asked.get("options", []), start=1)
     )
+    if options:
+        options = f'<div class="plan-options">{options}</div>'
     weight = (
         f'<div><label for="{group}-weight">For the choice</label><select id="{group}-weight">'
         '<option value="">keep in mind</option><option value="must">must have</option>'
@@ -79,7 +81,7 @@ def question(number: int, asked: Table, *, weighed: bool) -> str:
         f'<fieldset aria-describedby="{group}-think">'
         f"<legend>{number}. {escape(asked['ask'])}</legend>"
         f'<p id="{group}-think">{escape(asked["think"])}</p>'
-        f"{options and f'<div class=plan-options>{options}</div>'}"
+        f"{options}"
         f'<div class="plan-own"><div><label for="{group}-words">{escape(asked["words"])}</label>'
         f'<textarea id="{group}-words" rows="1"></textarea></div>'
         f"{weight if weighed else ''}</div></fieldset>"

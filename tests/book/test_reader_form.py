@@ -69,9 +69,8 @@ def test_one_answer_is_asked_with_radio_buttons_and_several_with_boxes(
 ):
     for question in questions(name):
         kinds = {box["type"] for box in form.select(f"input[name=plan-{question['id']}]")}
-        assert kinds == {{"one": "radio", "several": "checkbox"}.get(question.get("choose"))} - {
-            None
-        }
+        expected = {"one": {"radio"}, "several": {"checkbox"}, None: set()}
+        assert kinds == expected[question.get("choose")]
 
 
 def test_a_question_is_described_by_what_there_is_to_think_about(name: str, form: BeautifulSoup):

@@ -12,6 +12,8 @@ from aimicro.metrics import average_precision
 from aimicro.segment import (
     foreground,
     local_threshold,
+    log_discs,
+    log_pieces,
     log_response,
     log_spots,
     otsu,
@@ -181,6 +183,41 @@ def test_spots_are_counted_and_weak_ones_left_out():
     assert ap(np.where(truth == 3, 0, truth), strong, at=0.7) == 1
 
 
+def test_equal_discs_on_blobs_are_the_objects_where_all_are_equal():
+    truth = discs((12, 12), (12, 25), (30, 40), radius=6)
+    light = ndimage.gaussian_filter(20.0 * (truth > 0), 2.5) + 5
+    image = np.random.default_rng(0).poisson(light)
+    found = log_discs(image, radius=5, size=6, threshold=0.4)
+    assert ap(truth, found, at=0.75) == 1
+    assert np.bincount(found.ravel())[1:].max() <= np.pi * 6.6**2  # none is larger than its disc
+
+
+def test_a_volume_gets_balls():
+    z, y, x = np.mgrid[:17, :17, :17]
+    ball = np.hypot(np.hypot(z - 8, y - 8), x - 8) < 5
+    found = log_discs(ndimage.gaussian_filter(9.0 * ball, 1), radius=5, size=5, threshold=0.5)
+    assert ap(ball.astype(int), found, at=0.9) == 1
+
+
+def test_pieces_part_bent_objects_that_a_threshold_joins():
+    y, x = np.mgrid[:60, :80]
+    wave = y - 30 - 6 * np.sin(x / 10)
+    truth = np.where((x > 8) & (x < 72) & (np.abs(wave) < 6), 1 + (wave > 0), 0)
+    dark = 1 - 0.6 * (np.abs(wave) < 1)  # a faint line along the bend
+    image = 100 * ndimage.gaussian_filter(dark * (truth > 0), 1)
+    assert otsu(image, sigma=0).max() == 1
+    found = log_pieces(image, radius=2, sigma=0)
+    assert found.max() == 2
+    assert ap(truth, found, at=0.75) == 1
+
+
+def test_small_pieces_are_left_out():
+    image = ndimage.gaussian_filter(np.pad(np.full((9, 9), 50.0), 20), 1)
+    image[5:7, 5:7] = 60
+    assert log_pieces(image, radius=3, sigma=0, factor=0.3).max() == 2
+    assert log_pieces(image, radius=3, sigma=0, factor=0.3, min_area=10).max() == 1
+
+
 def test_each_object_redrawn_at_half_of_its_light_has_its_size():
     truth = discs((20, 18), (20, 52), radius=9)
     blurred = 100 + ndimage.gaussian_filter(np.array([0, 50.0, 1000.0])[truth], 2)
@@ -208,6 +245,8 @@ def test_redrawing_never_grows_an_object(image):
 SEGMENTERS = {
     "otsu": otsu,
     "local_threshold": lambda image: local_threshold(image, window=5),
+    "log_discs": lambda image: log_discs(image, radius=3, size=4),
+    "log_pieces": lambda image: log_pieces(image, radius=3),
     "log_spots": lambda image: log_spots(image, radius=3),
     "by_distance": lambda image: watershed_by_distance(foreground(image)),
     "by_intensity": lambda image: watershed_by_intensity(image, foreground(image)),
@@ -260,5 +299,11 @@ def test_settings_and_masks_that_cannot_be():
         watershed_by_distance(mask, depth=-1)
     with pytest.raises(ValueError, match="Expected threshold above 0"):
         log_spots(image, radius=3, threshold=2)
+    with pytest.raises(ValueError, match="Expected threshold above 0"):
+        log_discs(image, radius=3, size=3, threshold=0)
+    with pytest.raises(ValueError, match="Expected size above 0"):
+        log_discs(image, radius=3, size=0)
+    with pytest.raises(ValueError, match="Expected level above 0"):
+        log_pieces(image, radius=3, level=2)
     with pytest.raises(TypeError, match="Expected labels as labels"):
         redraw(image, image)

@@ -6,7 +6,7 @@ Used in chapters 8 and 9.
 from aimicro.segment.classical import METHODS, Method, Ranking, TunedMethod, best_classical
 from aimicro.segment.measurements import measure
 from aimicro.segment.search import Parameter, search
-from aimicro.segment.spots import log_response, log_spots
+from aimicro.segment.spots import log_discs, log_pieces, log_response, log_spots
 from aimicro.segment.task import SegmentationTask
 from aimicro.segment.threshold import foreground, local_threshold, otsu, redraw
 from aimicro.segment.watershed import (
@@ -29,6 +29,8 @@ __all__ = [
     "by_windows",
     "foreground",
     "local_threshold",
+    "log_discs",
+    "log_pieces",
     "log_response",
     "log_spots",
     "measure",

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from aimicro import checks
 from aimicro.segment._objects import Labels, without_small
 from aimicro.segment.search import Parameter, search
-from aimicro.segment.spots import log_spots
+from aimicro.segment.spots import log_discs, log_pieces, log_spots
 from aimicro.segment.task import SegmentationTask
 from aimicro.segment.threshold import foreground, local_threshold, otsu, redraw
 from aimicro.segment.watershed import (
@@ -41,6 +41,9 @@ _WEIGHT = Parameter("weight", (0.15, 0.4, 1), 0.4, "px", dimension=1)
 _LEVEL = Parameter("level", (0.25, 0.35, 0.5, 0.7), 0.35)
 _RADIUS = Parameter("radius", (0.4, 0.7, 1.1), 0.7, "px", dimension=1)
 _ANSWER = Parameter("threshold", (0.02, 0.05, 0.12, 0.3), 0.05)
+_WIDTH = Parameter("radius", (0.15, 0.25, 0.4), 0.25, "px", dimension=1)
+_PIECES = Parameter("level", (0.15, 0.3, 0.5, 0.7), 0.3)
+_SIZE = Parameter("size", (0.8, 1.0, 1.2, 1.5), 1.0, "px", dimension=1)
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,17 @@ def _spots(image: npt.ArrayLike, pixel: Sequence[float], settings: Settings) -> 
     return log_spots(image, spacing=pixel, **_some(settings, *names))
 
 
+def _pieces(image: npt.ArrayLike, pixel: Sequence[float], settings: Settings) -> Labels:
+    """Pieces of the sharpened image, grown by a watershed."""
+    names = ("radius", "level", "factor", "sigma", "min_area")
+    return log_pieces(image, spacing=pixel, **_some(settings, *names))
+
+
+def _discs(image: npt.ArrayLike, pixel: Sequence[float], settings: Settings) -> Labels:
+    """Centres by the Laplacian of Gaussian, and a disc of one size around each."""
+    return log_discs(image, spacing=pixel, **_some(settings, "radius", "size", "threshold"))
+
+
 def _by_distance(image: npt.ArrayLike, pixel: Sequence[float], settings: Settings) -> Labels:
     """What textbooks do: Otsu's threshold, and a watershed of distances."""
     mask = foreground(image, spacing=pixel, **_some(settings, "sigma", "factor"))
@@ -119,7 +133,9 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         ),
         "watershed by distance": Method(_by_distance, (_FACTOR, _DEPTH, *_CUT)),
         "watershed by intensity": Method(_by_intensity, (_FACTOR, _FALL, *_CUT)),
+        "LoG pieces": Method(_pieces, (_MIN_AREA, _PIECES, _WIDTH, _LOW_FACTOR, _SIGMA)),
         "LoG spots": Method(_spots, (_RADIUS, _FACTOR, _ANSWER, _SIGMA)),
+        "LoG discs": Method(_discs, (_RADIUS, _SIZE, _ANSWER)),
         "local threshold": Method(_local, (_RATIO, _WINDOW, _LOW_FACTOR, _SIGMA, _MIN_AREA)),
         "Otsu": Method(_otsu, (_FACTOR, _SIGMA, _MIN_AREA)),
     }

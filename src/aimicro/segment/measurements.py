@@ -3,12 +3,13 @@
 Used in chapter 9, *Training and using a model*.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
+from skimage.measure import regionprops_table
 
 from aimicro import checks
 
@@ -79,27 +80,20 @@ def measure(
     size = checks.per_axis("pixel_size_um", pixel_size_um, numbers.ndim, unit="µm", hint=hint)
     channels = {} if image is None else _channels(image, numbers.shape)
     table = {"label": ids, **_shapes(numbers, size)}
-    inside = numbers > 0
-    which = numbers[inside] - 1
-    n_pixels = np.bincount(which, minlength=len(ids))
+    places = np.arange(1, len(ids) + 1)
     for name, channel in channels.items():
-        values = channel[inside].astype(np.float64)
-        total = np.bincount(which, weights=values, minlength=len(ids))
-        brightest = np.full(len(ids), -np.inf)
-        np.maximum.at(brightest, which, values)
-        table[f"intensity_mean{name}"] = total / n_pixels
-        table[f"intensity_max{name}"] = brightest
-        table[f"intensity_sum{name}"] = total
-    return table | {"on_border": np.isin(np.arange(1, len(ids) + 1), _at_border(numbers))}
+        total = ndimage.sum_labels(channel, numbers, places)
+        n_pixels = ndimage.sum_labels(numbers > 0, numbers, places)
+        table[f"intensity_mean{name}"] = np.asarray(total) / n_pixels
+        table[f"intensity_max{name}"] = np.asarray(ndimage.maximum(channel, numbers, places))
+        table[f"intensity_sum{name}"] = np.asarray(total)
+    return table | {"on_border": np.isin(places, _at_border(numbers))}
 
 
 def _numbered(labels: NDArray[np.integer]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Ids of the objects, and the labels numbered anew: no memory for ids that are left out."""
-    inside = labels > 0
-    ids, which = np.unique(labels[inside], return_inverse=True)
-    numbers = np.zeros(labels.shape, np.int64)
-    numbers[inside] = which.ravel() + 1
-    return ids, numbers
+    ids, which = np.unique(np.append(labels, labels.dtype.type(0)), return_inverse=True)
+    return ids[1:], which.ravel()[:-1].reshape(labels.shape)
 
 
 def _channels(image: ArrayLike, shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
@@ -111,75 +105,49 @@ def _channels(image: ArrayLike, shape: tuple[int, ...]) -> dict[str, NDArray[Any
             f"got {found.shape}. Move channels to the front, or resample one of them."
         )
     if found.ndim == len(shape):
-        return {"": found}
-    return {f"_c{place}": channel for place, channel in enumerate(found)}
+        return {"": found.astype(np.float64)}
+    return {f"_c{place}": channel.astype(np.float64) for place, channel in enumerate(found)}
 
 
 def _shapes(numbers: NDArray[np.int64], size: tuple[float, ...]) -> dict[str, NDArray[Any]]:
-    """Size, place and form of all objects at once."""
+    """Size, place and form, by scikit-image."""
     ndim = numbers.ndim
-    places = np.nonzero(numbers)
-    which = numbers[places] - 1
-    n_objects = int(numbers.max(initial=0))
-    n_pixels = np.bincount(which, minlength=n_objects)
-
-    def mean(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        return np.bincount(which, weights=values, minlength=n_objects) / n_pixels
-
-    lengths = [place * um for place, um in zip(places, size, strict=True)]
-    centroids = [mean(along) for along in lengths]
-    # Around the centroid: far from it, squares would lose their digits.
-    away = [along - middle[which] for along, middle in zip(lengths, centroids, strict=True)]
-    variances = np.stack([np.stack([mean(a * b) for a in away], -1) for b in away], -1)
-    axes = _axis_lengths(variances)
-    area = n_pixels * float(np.prod(size))
+    wanted = ["area", "centroid", "inertia_tensor_eigvals"]
+    # The length of a border is known for square pixels alone.
+    if ndim == 2 and np.isclose(size[0], size[1]):
+        wanted.append("perimeter_crofton")
+    found = regionprops_table(numbers, properties=wanted, spacing=size)
+    axes = _axis_lengths(
+        np.stack([found[f"inertia_tensor_eigvals-{place}"] for place in range(ndim)], axis=1)
+    )
+    area = found["area"].astype(np.float64)
     diameter = np.sqrt(4 * area / np.pi) if ndim == 2 else np.cbrt(6 * area / np.pi)
     table = {"area_um2" if ndim == 2 else "volume_um3": area, "equivalent_diameter_um": diameter}
     table |= {
-        f"centroid_{axis}_um": middle for axis, middle in zip(_AXES[-ndim:], centroids, strict=True)
+        f"centroid_{axis}_um": found[f"centroid-{place}"]
+        for place, axis in enumerate(_AXES[-ndim:])
     }
     table |= {"major_axis_um": axes[:, 0], "minor_axis_um": axes[:, -1]}
     if ndim == 2:
         # A single pixel has no axes, and is round.
         ratio = axes[:, 1] / np.where(axes[:, 0] > 0, axes[:, 0], 1)
         table["eccentricity"] = np.where(axes[:, 0] > 0, np.sqrt(1 - ratio**2), 0)
-    # The length of a border is known for square pixels alone.
-    if ndim == 2 and np.isclose(size[0], size[1]):
-        table["perimeter_um"] = size[0] * _perimeters(numbers, n_objects)
+    if "perimeter_crofton" in found:
+        table["perimeter_um"] = found["perimeter_crofton"]
     return table
 
 
-def _axis_lengths(variances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Axes of ellipses or ellipsoids (N, D), largest first, from variances (N, D, D).
+def _axis_lengths(moments: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Axes of ellipses or ellipsoids, largest first, from their moments of inertia, largest first.
 
-    Along an axis, the variance is a quarter of the semi-axis squared or, in 3D, a fifth.
+    Inertia about an axis is the variance along the others. So the variance along it, a quarter of
+    the semi-axis squared or, in 3D, a fifth, is the sum of all variances less its inertia.
     """
-    along = np.linalg.eigvalsh(variances)[:, ::-1].clip(0)
-    lengths: NDArray[np.float64] = 2 * np.sqrt((variances.shape[1] + 2) * along)
+    ndim = moments.shape[1]
+    about = moments[:, ::-1]  # the longest axis is the one about which there is least
+    along = moments.sum(axis=1, keepdims=True) / (ndim - 1) - about
+    lengths: NDArray[np.float64] = 2 * np.sqrt((ndim + 2) * np.clip(along, 0, None))
     return lengths
-
-
-def _perimeters(numbers: NDArray[np.int64], n_objects: int) -> NDArray[np.float64]:
-    r"""Crofton's formula, in pixels: a half of the crossings, over all lines in all directions.
-
-    With four directions, each stands for :math:`\pi/4`. Lines along rows and columns are 1 apart,
-    diagonal ones :math:`1/\sqrt{2}`.
-    """
-    padded = np.pad(numbers, 1)
-    pairs = {
-        1.0: [(padded[:, 1:], padded[:, :-1]), (padded[1:], padded[:-1])],
-        math.sqrt(0.5): [
-            (padded[1:, 1:], padded[:-1, :-1]),
-            (padded[1:, :-1], padded[:-1, 1:]),
-        ],
-    }
-    total = np.zeros(n_objects + 1)
-    for apart, both in pairs.items():
-        for one, other in both:
-            crossed = one != other
-            for side in (one, other):
-                total += apart * np.bincount(side[crossed], minlength=n_objects + 1)
-    return np.asarray(np.pi / 8 * total[1:])
 
 
 def _at_border(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
