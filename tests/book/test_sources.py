@@ -105,6 +105,18 @@ def code_cells(path: Path) -> tuple[list[str], list[str], list[str]]:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_is_folded_says_what_it_is(path: Path):
+    labels = {
+        "hide-input": {"Show the code", "Show the preparation"},
+        "solution": {"Show a solution"},
+    }
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        for tag in labels.keys() & set(cell["metadata"].get("tags", [])):
+            shown = cell["metadata"].get("mystnb", {}).get("code_prompt_show")
+            assert shown in labels[tag], f"{cell['id']}: {shown}"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_cells_of_the_notebook_can_be_read_at_a_glance(path: Path):
     visible, hidden, imports = code_cells(path)
     kinds = {"visible": visible, "hidden": hidden, "imports": imports}
