@@ -668,6 +668,16 @@ class TestMistakes:
         (bare / "config.json").unlink()
         assert "beside its weights, got none" in line(bare)
 
+    def test_voxels_of_another_size_than_those_of_the_training(
+        self, raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Of a blur in voxels the network knows one, along each axis."""
+        model, out = training(tmp_path / "m", linear(1), pixel_size_um=(0.2, 0.1, 0.1)), "out.tif"
+        line = refused(capsys, model, raw, tmp_path / out)
+        assert f"{raw}: Expected pixels of 0.2 x 0.1 x 0.1 µm, as the network was tr" in line
+        assert "got 0.3 x 0.1 x 0.1 µm. Rescale" in line
+        apply(model, raw, tmp_path / out, "--any-pixel-size")
+
     def test_a_configuration_with_a_byte_order_mark_is_one(self, raw: Path, tmp_path: Path) -> None:
         model = training(tmp_path / "model", linear(1))
         text = (model / "config.json").read_bytes()
@@ -952,6 +962,7 @@ def test_what_train_writes_can_be_applied(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
     model = tmp_path / "model"
     assert main(["train", "-c", str(tmp_path / "config.json"), "-o", str(model)]) == 0
+    assert json.loads((model / "config.json").read_text())["pixel_size_um"] == pytest.approx(SIZE)
     apply(model, tmp_path / "raw", tmp_path / "out", "-g", tmp_path / "gt")
     assert read_tiff(tmp_path / "out" / "a.tif").data.shape == (6, 3, 24, 24)
     (row,) = scores_in(tmp_path / "out" / "scores.csv")

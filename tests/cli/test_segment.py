@@ -538,6 +538,23 @@ class TestBadInput:
         assert "with out_channels 9, got 1" in refused(model, raw, tmp_path / "out.tif")
         assert "expected weights_EPOCH" in refused(tmp_path, raw, tmp_path / "out.tif")
 
+    def test_pixels_of_another_size_than_those_of_the_training(
+        self, refused: Any, raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:  # fmt: skip
+        model = training(tmp_path / "m", known(), pixel_size_um=(2 * SIZE, 2 * SIZE))
+        out = tmp_path / "out.tif"
+        line = refused(model, raw, out)
+        assert "raw.tif: Expected pixels of 0.5 µm, as the network was trained on, got 0.25" in line
+        assert "--any-pixel-size" in line
+        assert segment(model, raw, out, "--any-pixel-size") == 0
+        bare = save(tmp_path / "bare.tif", recorded(lone_squares()), None)
+        assert "got 0.2 µm" in refused(model, bare, tmp_path / "b.tif", "--pixel-size", 0.2)
+        assert segment(model, bare, tmp_path / "b.tif", "--pixel-size", 0.46) == 0
+        folder = folder_of(tmp_path, sizes=(2 * SIZE, SIZE))
+        assert segment(model, folder, tmp_path / "all") == 2
+        assert "Left out of 2 images: b.tif" in capsys.readouterr().err
+        assert [path.name for path in (tmp_path / "all").glob("*.tif")] == ["a.tif"]
+
     def test_truth_that_is_none(self, refused: Any, model: Path, raw: Path, tmp_path: Path) -> None:
         truth = save(tmp_path / "t.tif", lone_squares() + np.float32(0.5))
         line = refused(model, raw, tmp_path / "out.tif", "-g", truth)

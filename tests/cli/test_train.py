@@ -173,8 +173,20 @@ class TestFolder:
     def test_configuration_is_complete(self, trained: Path, data: dict[str, Any]) -> None:
         written = json.loads((trained / "config.json").read_text())
         settled = {"ndim": 3, "p_min": 2.0, "p_max": 99.9, "aimicro": aimicro.__version__}
+        settled["pixel_size_um"] = None  # the files do not tell
         expected = TrainingConfig.model_validate(SMALL | data).model_dump(mode="json")
         assert written == expected | settled
+
+    def test_images_of_several_pixel_sizes_get_a_warning(self, tmp_path: Path) -> None:
+        """The network may be meant to know several, so it is trained, and refuses none later."""
+        folders = save_pairs(tmp_path, 2, (8, 32, 32), seed=0)
+        for name, size in (("0.tif", 0.1), ("1.tif", 0.2)):
+            image = tifffile.imread(Path(folders["raw"]) / name)
+            write_tiff(Path(folders["raw"]) / name, image, axes="ZYX", pixel_size_um=size)
+        once = {"training_data_dir": folders, "epochs": 1, "steps_per_epoch": 1}
+        with pytest.warns(UserWarning, match=r"of one pixel size, got 0\.1 µm and 0\.2 µm\. The"):
+            assert train(tmp_path / "m", once) == 0
+        assert json.loads((tmp_path / "m" / "config.json").read_text())["pixel_size_um"] is None
 
     def test_table_has_a_row_an_epoch(self, trained: Path) -> None:
         rows = table(trained)

@@ -27,6 +27,18 @@ def test_a_header_is_that_of_the_image_that_is_read(tmp_path: Path) -> None:
     header = read_header(tmp_path / "stack.tif")
     assert (header.axes, header.shape, header.dtype) == ("ZYX", (3, 8, 9), np.uint16)
     assert header.nbytes == STACK.nbytes
+    assert header.pixel_size_um == (None, None, None)
+
+
+@pytest.mark.parametrize("ome", [False, True])
+def test_a_header_tells_the_pixel_size(tmp_path: Path, ome: bool) -> None:
+    path = tmp_path / "stack.tif"
+    write_tiff(path, STACK, axes="ZYX", pixel_size_um=(0.3, 0.1, 0.2), ome=ome)
+    told = read_header(path).pixel_size_um
+    assert told == pytest.approx((0.3, 0.1, 0.2))
+    assert told == read_tiff(path).pixel_size_um
+    write_tiff(path, STACK, axes="CYX", pixel_size_um=0.1, ome=ome)
+    assert read_header(path, channels=True).pixel_size_um == pytest.approx((0.1, 0.1))
 
 
 def test_channels_and_time_points_are_refused(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from aimicro.cli._network_output import (
     read_image,
     rehearse,
 )
+from aimicro.cli._pixel_sizes import check_pixel_size
 from aimicro.cli.config import COMPLETE, CompleteConfig, read_complete
 from aimicro.io import TiffImage, is_large, write_tiff
 from aimicro.models.rcan import RCAN
@@ -55,7 +56,7 @@ class Application:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         network, config = _trained(options.model_dir)
-        self.ndim = config.ndim
+        self.ndim, self.trained_um = config.ndim, config.pixel_size_um
         self.scaling = _scaling(options, network, config)
         self.cut = _cut(options, config)
         device = best_device()
@@ -73,6 +74,8 @@ class Application:
         """
         scratch = output.resolve().parent  # there is room for the result, which is as large
         image = read_image(raw, self.ndim, scratch)
+        if not self.options.any_pixel_size:
+            check_pixel_size(raw, image.pixel_size_um, self.trained_um)
         of_raw = _scale(raw, self.scaling.input, image.data)
         # Mistakes show before the long computation, during which the truth is not held.
         of_truth = self._check_truth(truth, raw, image.data.shape, scratch) if truth else of_raw

@@ -7,6 +7,7 @@ from typing import TypeVar
 from aimicro.cli._check_images import Image, Pair
 from aimicro.cli._check_truths import Task
 from aimicro.cli._findings import FINE, LOOK, MEND, Findings
+from aimicro.cli._pixel_sizes import differ
 
 T = TypeVar("T", bound=Hashable)
 _FLAT = 4  # times as many slices as rows or columns: axes in another order
@@ -110,7 +111,7 @@ def _pixel_sizes(pairs: Sequence[Pair], findings: Findings) -> None:
     sizes = " x ".join("?" if um is None else f"{um:.3g}" for um in usual)
     findings.summaries["pixel size"] = f"{sizes} µm" if known else "the files do not tell"
     for pair in pairs:
-        if _differ(pair.raw.pixel_size_um, pair.truth.pixel_size_um):
+        if differ(pair.raw.pixel_size_um, pair.truth.pixel_size_um, tolerance=_SAME_SIZE):
             findings.add(
                 "pixel size",
                 LOOK,
@@ -119,7 +120,7 @@ def _pixel_sizes(pairs: Sequence[Pair], findings: Findings) -> None:
                 file=pair.raw.path,
                 detail=f"{pair.raw.pixel_size_um}, truth {pair.truth.pixel_size_um} µm",
             )
-        if _differ(pair.raw.pixel_size_um, usual):
+        if differ(pair.raw.pixel_size_um, usual, tolerance=_SAME_SIZE):
             findings.add(
                 "pixel size",
                 LOOK,
@@ -190,10 +191,3 @@ def _range(images: Sequence[Image]) -> str:
 
 def _most(values: Iterable[T]) -> T:
     return Counter(values).most_common(1)[0][0]
-
-
-def _differ(ours: Sequence[float | None], theirs: Sequence[float | None]) -> bool:
-    """Whether two pixel sizes, as far as both are known, are others."""
-    return any(
-        a and b and abs(a - b) > _SAME_SIZE * max(a, b) for a, b in zip(ours, theirs, strict=False)
-    )

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from aimicro.cli._shared_keys import IMAGES_NEEDED, SETTINGS, Count, Number, SharedKeys
+from aimicro.cli._shared_keys import IMAGES_NEEDED, SETTINGS, Count, Number, PixelSize, SharedKeys
 
 Percent = Annotated[Number, Field(ge=0, le=100)]
 _MASKS = ("bce", "dice", "bce+dice", "focal", "tversky")  # losses of one channel
@@ -112,4 +112,6 @@ class CompleteSegmentation(SegmentationConfig):
     """What lies beside the weights: the patch as it was cut, and what is needed to apply them."""
 
     ndim: Literal[2, 3]
+    pixel_size_um: PixelSize = None
+    """Of the training images, (z,) y, x; null if they don't tell, or are not of one size."""
     aimicro: str

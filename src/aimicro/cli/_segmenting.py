@@ -27,6 +27,7 @@ from aimicro.cli._network_output import (
     rehearse,
     shape_of_output,
 )
+from aimicro.cli._pixel_sizes import check_pixel_size
 from aimicro.cli.config import COMPLETE, CompleteSegmentation, read_complete
 from aimicro.io import TiffImage, is_large, replacing
 from aimicro.metrics.matching import average_precision, match
@@ -50,7 +51,7 @@ class Segmentation:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         network, config = _trained(options.model_dir)
-        self.ndim = config.ndim
+        self.ndim, self.trained_um = config.ndim, config.pixel_size_um
         self.ways = ways_to_segment(config, options)
         if options.pixel_size is not None:
             checks.number("--pixel-size", options.pixel_size, above=0, unit="µm")
@@ -75,6 +76,8 @@ class Segmentation:
         if job.truth:  # mistakes show before the long computation
             read_labels(job.truth, image.data.shape, raw=job.raw)
         sizes = [self.options.pixel_size if um is None else um for um in image.pixel_size_um]
+        if not self.options.any_pixel_size:
+            check_pixel_size(job.raw, sizes, self.trained_um)
         known = None if None in sizes else tuple(sizes)
         self._rehearse(job, image, known)
         if is_large(image.data.shape):

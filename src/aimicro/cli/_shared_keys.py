@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 # Strict: true is no number here, and "300" is no count.
 Count = Annotated[int, Field(strict=True, ge=1)]
 Number = Annotated[float, Field(strict=True)]
+PixelSize = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(max_length=3)] | None
 # A single \ before the n, r or t of a folder's name is a line break or a tab to JSON.
 PathText = Annotated[str, Field(strict=True, min_length=1, pattern=r"^[^\x00-\x1f]*$")]
 

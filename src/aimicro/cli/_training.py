@@ -10,6 +10,7 @@ from aimicro.cli._config_faults import parsed
 from aimicro.cli._files import make_folder
 from aimicro.cli._label_images import check_labels, typical_radius
 from aimicro.cli._learners import Learner, learner
+from aimicro.cli._pixel_sizes import common_pixel_size
 from aimicro.cli._training_log import TABLE, TrainingLog, n_rows
 from aimicro.cli.config import (
     COMPLETE,
@@ -31,7 +32,7 @@ from aimicro.train.files import smallest_shape
 LAST = "last.safetensors"
 P_MIN, P_MAX = 2.0, 99.9
 # Between a training and its resumption. Images may have moved, but must have the same pixels.
-_MAY_DIFFER = {"memory_limit_gb", "aimicro", "pair_by_order", "mixed_precision"}
+_MAY_DIFFER = {"memory_limit_gb", "aimicro", "pair_by_order", "mixed_precision", "pixel_size_um"}
 _MAY_DIFFER |= {
     f"{kind}_{what}" for kind in ("training", "validation") for what in ("data_dir", "image_pairs")
 }
@@ -148,6 +149,7 @@ def settle(config: Config, pairs: Pairs, held_out: Pairs) -> Complete:
             "validation_data_dir, or leave early_stopping_patience out."
         )
     settled = {"input_shape": patch, "ndim": ndim, "aimicro": aimicro.__version__}
+    settled["pixel_size_um"] = common_pixel_size(pairs)
     if isinstance(config, SegmentationConfig):
         _check_segmentation(config, ndim)
         return CompleteSegmentation(**config.model_dump() | {"loss": config.objective} | settled)

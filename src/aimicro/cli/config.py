@@ -26,6 +26,7 @@ from aimicro.cli._shared_keys import (
     Count,
     Number,
     PathPair,
+    PixelSize,
     SharedKeys,
     halving_epochs,
 )
@@ -121,6 +122,8 @@ class CompleteConfig(TrainingConfig):
     ndim: Literal[2, 3]
     p_min: float
     p_max: float
+    pixel_size_um: PixelSize = None
+    """Of the training images, (z,) y, x; null if they don't tell, or are not of one size."""
     aimicro: str
 
 

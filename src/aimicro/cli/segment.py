@@ -56,6 +56,8 @@ def add_to(commands: Any) -> None:
         help="leave out objects with fewer pixels (default: 0; Cellpose: 15)")
     add("--pixel-size", type=float, metavar="UM",
         help="distance between pixels in µm, for images that do not tell it")
+    add("--any-pixel-size", **switch, help="take images whose pixels are of another size than "
+        "those of the training, which are refused otherwise")
     add("--rois", **switch, help="write the outlines too, for ImageJ's ROI Manager: NAME_rois.zip")
     add("-B", "--block_shape", type=whole_numbers, metavar="Z,Y,X",
         help="pixels that the network works on at once (default: 512,512 or 32,128,128)")

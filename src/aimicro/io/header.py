@@ -16,13 +16,14 @@ from aimicro.io.meaning import (
     only_series,
     opened,
     parts_of_set,
+    pixel_size,
     stored_axes,
 )
 
 
 @dataclass(frozen=True)
 class Header:
-    """Axes, shape and type of an image of one time point.
+    """Axes, shape, type and pixel size of an image of one time point.
 
     Attributes
     ----------
@@ -34,12 +35,15 @@ class Header:
         Type of the pixels.
     nbytes : int
         Bytes of all pixels together.
+    pixel_size_um : tuple of float or None
+        Distance between pixels along [Z,] Y and X, in µm; None where the file does not tell.
     """
 
     axes: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     nbytes: int
+    pixel_size_um: tuple[float | None, ...]
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def read_header(path: str | os.PathLike[str], *, channels: bool = False) -> Head
     Returns
     -------
     Header
-        Axes, shape, type and size.
+        Axes, shape, type and sizes.
 
     Raises
     ------
@@ -111,10 +115,18 @@ def read_header(path: str | os.PathLike[str], *, channels: bool = False) -> Head
                     "where they are slices, say so in Fiji: Image > Properties."
                 )
             check_values_are_intensities(series, as_they_stand=False)
-            axes, shape = stored_axes(series, tif.imagej_metadata or {}, ome, None, "Z")
+            imagej = tif.imagej_metadata or {}
+            axes, shape = stored_axes(series, imagej, ome, None, "Z")
             size = dict(zip(axes, shape, strict=True))
             kept = "".join(axis for axis in ("CZYX" if channels else "ZYX") if axis in size)
-            return Header(kept, tuple(size[axis] for axis in kept), series.dtype, series.nbytes)
+            um = pixel_size(imagej, ome, tif)
+            return Header(
+                kept,
+                tuple(size[axis] for axis in kept),
+                series.dtype,
+                series.nbytes,
+                tuple(um[axis] for axis in kept if axis != "C"),
+            )
 
 
 def read_parts(path: str | os.PathLike[str]) -> tuple[Path, ...]:
