@@ -55,6 +55,12 @@ from aimicro.metrics.overlap import (
     per_class,
 )
 from aimicro.metrics.overlap_table import OverlapTable, best_pairs, overlap_table
+from aimicro.metrics.resolution import (
+    Decorrelation,
+    FourierCorrelation,
+    decorrelation,
+    fourier_correlation,
+)
 from aimicro.metrics.restoration import AffineFit, affine_fit, mean_psnr, mse, nrmse, psnr, ssim
 from aimicro.metrics.splits import SplitsAndMerges, splits_and_merges
 from aimicro.metrics.tracking import (
@@ -69,6 +75,8 @@ __all__ = [
     "AffineFit",
     "Confusion",
     "Corrections",
+    "Decorrelation",
+    "FourierCorrelation",
     "Matching",
     "OverlapTable",
     "Reliability",
@@ -87,9 +95,11 @@ __all__ = [
     "centreline_dice",
     "confusion",
     "corrections",
+    "decorrelation",
     "dice",
     "expected_calibration_error",
     "fit_temperature",
+    "fourier_correlation",
     "hausdorff",
     "iou",
     "match",
