@@ -27,6 +27,7 @@ WITHOUT_DOI = {
     "bergstra2012random",
     "cimini2019goodenough",
     "ciresan2012membranes",
+    "gonzalez2008digital",
     "guo2017calibration",
     "kluyver2016jupyter",
     "krizhevsky2012alexnet",
