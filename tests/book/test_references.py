@@ -21,15 +21,17 @@ CITED = {
     for keys in re.findall(r"\{cite[:\w]*\}`([^`]+)`", path.read_text(encoding="utf-8"))
     for key in keys.split(",")
 }
-# Proceedings and reports whose publishers give none: an address stands in their entries.
+# Books, proceedings and reports whose publishers give none: an address stands in their entries.
 WITHOUT_DOI = {
     "batson2019noise2self",
     "bergstra2012random",
     "cimini2019goodenough",
     "ciresan2012membranes",
+    "gonzalez2008digital",
     "guo2017calibration",
     "kluyver2016jupyter",
     "krizhevsky2012alexnet",
+    "tikhonov1963",
 }
 
 
