@@ -7,11 +7,12 @@ from aimicro.train.fit import fit
 from aimicro.train.history import History
 from aimicro.train.losses import LOSSES, METRICS
 from aimicro.train.mask_losses import cross_entropy, focal, tversky
-from aimicro.train.objectives import OBJECTIVES, Objective, blind_spot, supervised, variational
+from aimicro.train.objectives import OBJECTIVES, Objective, supervised, variational
 from aimicro.train.patches import Patches
 from aimicro.train.prompting import prompted
 from aimicro.train.resuming import Checkpoint
 from aimicro.train.scaling import Linear, Percentile, Scaling
+from aimicro.train.self_supervised import blind_spot, j_invariant
 from aimicro.train.windows import structure
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "cross_entropy",
     "fit",
     "focal",
+    "j_invariant",
     "load_model",
     "prompted",
     "save_model",

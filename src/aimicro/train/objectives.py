@@ -4,18 +4,17 @@ Used in chapter 6, *Denoising*, in chapter 10, *How sure is the model*, and in a
 """
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
-import torch
 from torch import Tensor, nn
 
-from aimicro.checks import number, one_of, whole
+from aimicro.checks import number, one_of
 from aimicro.train.intensity_losses import mse
 from aimicro.train.losses import LOSSES
 from aimicro.train.mask_losses import Loss
-
-Objective = Callable[[nn.Module, Tensor, Tensor], Tensor]
+from aimicro.train.self_supervised import Objective as Objective
+from aimicro.train.self_supervised import blind_spot, j_invariant, named
 
 
 def supervised(loss: Loss) -> Objective:
@@ -37,6 +36,7 @@ def supervised(loss: Loss) -> Objective:
 
     Examples
     --------
+    >>> import torch
     >>> objective = supervised(LOSSES["mae"])
     >>> float(objective(nn.Identity(), torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4)))
     1.0
@@ -46,58 +46,7 @@ def supervised(loss: Loss) -> Objective:
         """Loss of the prediction."""
         return loss(network(x), target)
 
-    return _named(objective, getattr(loss, "__name__", type(loss).__name__))
-
-
-def blind_spot(fraction: float = 0.02, radius: int = 5) -> Objective:
-    """Noise2Void: learn to denoise from noisy images alone.
-
-    Some pixels are replaced by a neighbour, and the network is asked what they were. It cannot
-    know their noise, so its best answer is the mean of what is under it.
-
-    Parameters
-    ----------
-    fraction : float
-        Of the pixels to replace, at least one in each patch.
-    radius : int
-        How far away the neighbour may be along each axis, in pixels; each is as likely.
-
-    Returns
-    -------
-    Objective
-        The mean squared error at the replaced pixels. The target is not looked at.
-
-    Notes
-    -----
-    The noise must be independent from pixel to pixel; what is correlated is learned as structure.
-    All channels of a pixel are replaced together.
-
-    Used in chapter 6, *Denoising*.
-
-    References
-    ----------
-    A. Krull, T.-O. Buchholz, F. Jug, "Noise2Void: learning denoising from single noisy images",
-    CVPR 2019, 2129-2137. doi:10.1109/CVPR.2019.00223
-
-    Examples
-    --------
-    >>> noisy = torch.rand(1, 1, 16, 16)
-    >>> bool(blind_spot()(nn.Identity(), noisy, noisy) > 0)
-    True
-    """
-    fraction = number("fraction", fraction, above=0, high=1, hint="Try 0.02.")
-    radius = whole("radius", radius, low=1, hint="Try 5.")
-
-    def objective(network: nn.Module, x: Tensor, target: Tensor) -> Tensor:
-        """Error at the spots."""
-        pixels = x.flatten(2)  # (B, C, N)
-        replaced, by = _spots(x, fraction, radius)  # (B, 1, n)
-        replaced, by = (index.expand(-1, x.shape[1], -1) for index in (replaced, by))
-        blind = pixels.scatter(2, replaced, pixels.gather(2, by)).view_as(x)
-        answer = network(blind).flatten(2)
-        return mse(answer.gather(2, replaced), pixels.gather(2, replaced))
-
-    return _named(objective, f"blind_spot({fraction:g}, {radius})")
+    return named(objective, getattr(loss, "__name__", type(loss).__name__))
 
 
 def variational(beta: float = 1e-3) -> Objective:
@@ -146,7 +95,7 @@ def variational(beta: float = 1e-3) -> Objective:
         divergence: Tensor = (mean**2 + log_variance.exp() - 1 - log_variance).sum() / 2
         return mse(prediction, target) + beta * divergence / target.numel()
 
-    return _named(objective, f"variational({beta:g})")
+    return named(objective, f"variational({beta:g})")
 
 
 def chosen(objective: str | Objective) -> tuple[str, Objective]:
@@ -168,46 +117,7 @@ def chosen(objective: str | Objective) -> tuple[str, Objective]:
     return name, objective
 
 
-def _spots(x: Tensor, fraction: float, radius: int) -> tuple[Tensor, Tensor]:
-    """Places of pixels, and of a random neighbour of each, as flat indices `(B, 1, n)`."""
-    sizes = x.shape[2:]
-    n_pixels = sizes.numel()
-    n = max(1, round(fraction * n_pixels))
-    places = torch.rand(len(x), 1, n_pixels, device=x.device).topk(n).indices
-    lows, widths, own = [], [], torch.zeros_like(places)
-    for size, at in zip(sizes, _coordinates(places, sizes), strict=True):
-        low = (at - radius).clamp(min=0)
-        width = (at + radius).clamp(max=size - 1) - low + 1
-        own = own * width + at - low
-        lows.append(low)
-        widths.append(width)
-    # One of the other pixels of the window that lies inside, never the pixel itself.
-    others = torch.stack(widths).prod(0) - 1
-    cell = (torch.rand(places.shape, device=x.device) * others).long()
-    cell += (cell >= own).long()
-    neighbour = torch.zeros_like(places)
-    for axis in reversed(range(len(sizes))):
-        stride = sizes[axis + 1 :].numel()
-        neighbour += (lows[axis] + cell % widths[axis]) * stride
-        cell //= widths[axis]
-    return places, neighbour
-
-
-def _coordinates(places: Tensor, sizes: Sequence[int]) -> list[Tensor]:
-    found = []
-    for size in reversed(sizes):
-        found.append(places % size)
-        places = places // size
-    return found[::-1]
-
-
-def _named(objective: Objective, name: str) -> Objective:
-    """Let a checkpoint tell objectives apart."""
-    objective.__name__ = name
-    return objective
-
-
 OBJECTIVES: Mapping[str, Objective] = MappingProxyType(
     {name: supervised(loss) for name, loss in LOSSES.items()}
-    | {"blind_spot": blind_spot(), "variational": variational()}
+    | {"blind_spot": blind_spot(), "j_invariant": j_invariant(), "variational": variational()}
 )
