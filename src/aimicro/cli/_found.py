@@ -37,10 +37,15 @@ class Found:
     pixel_size_um: tuple[float, ...] | None
     parts: Sequence[Part] = field(default=())
 
-    def measured(self, unit: tuple[float, ...]) -> dict[str, NDArray[Any]]:
-        """Measure all objects, part by part."""
+    def measured(
+        self, unit: tuple[float, ...], each: Callable[[float], object]
+    ) -> dict[str, NDArray[Any]]:
+        """Measure all objects, part by part; `each` is told of every fraction that is done."""
         whole = Part(tuple(slice(0, n) for n in self.labels.shape), 1, 2**31 - 1)
-        tables = [self._measured_in(part, unit) for part in self.parts or [whole]]
+        parts, tables = self.parts or [whole], []
+        for part in parts:
+            tables.append(self._measured_in(part, unit))
+            each(1 / len(parts))
         return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
 
     def _measured_in(self, part: Part, unit: tuple[float, ...]) -> dict[str, NDArray[Any]]:

@@ -71,7 +71,7 @@ class Segmentation:
         self.network = network.to(device)
 
     def run(self, job: Job, each: Callable[[float], object]) -> Found:
-        """Find the objects of an image; `each` is told of every fraction that is done."""
+        """Find the objects of an image; `each` is told of every fraction that is done, up to 1."""
         image = read_image(job.raw, self.ndim, job.output.resolve().parent)
         if job.truth:  # mistakes show before the long computation
             read_labels(job.truth, image.data.shape, raw=job.raw)
@@ -185,8 +185,8 @@ class MeasurementTable:
                 whole = [row for row in reader if None not in row.values()]
             self._kept = [row for row in whole if row["file"] not in names]
 
-    def add(self, job: Job, found: Found) -> None:
-        """Measure the objects of an image, and write their rows."""
+    def add(self, job: Job, found: Found, each: Callable[[float], object]) -> None:
+        """Measure the objects of an image, and write their rows; `each` as for `run`."""
         size = found.pixel_size_um
         if not self.columns and size is None:
             warnings.warn(
@@ -202,7 +202,7 @@ class MeasurementTable:
                 "Add --pixel-size."
             )
         unit = (1.0,) * found.labels.ndim if in_pixels or size is None else size
-        table = found.measured(unit)
+        table = found.measured(unit, each)
         if in_pixels:
             table = {_in_pixels(name): column for name, column in table.items()}
         if not self.columns:

@@ -18,6 +18,8 @@ from aimicro.cli._jobs import (
 )
 from aimicro.io import write_annotations
 
+_MEASURING = 0.3  # of the time
+
 
 def add_to(commands: Any) -> None:
     """Add ``segment`` to the command line."""
@@ -115,9 +117,9 @@ def _segment_all(
         scored.unlink(missing_ok=True)
 
     def segment(job: Job, each: Callable[[float], None]) -> None:
-        found = segmentation.run(job, each)
+        found = segmentation.run(job, lambda fraction: each((1 - _MEASURING) * fraction))
         row = segmentation.scores(job, found)
-        table.add(job, found)
+        table.add(job, found, lambda fraction: each(_MEASURING * fraction))
         if segmentation.options.rois:
             write_annotations(rois_of(job), found.labels)
         if scored and row:
