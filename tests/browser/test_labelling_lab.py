@@ -204,7 +204,7 @@ def test_keys_alone_do_the_same(lab: Locator):
 
 def test_teaching_shows_its_progress_and_the_next_field(lab: Locator):
     press(lab, "Teach")
-    said(lab, "Learned from 1 fields.")
+    said(lab, "Learned from 1 field.")
     label = lab.locator("canvas").get_attribute("aria-label")
     assert label is not None
     assert label.startswith("Field 2 of 2 with 3 outlined objects.")

@@ -268,7 +268,8 @@ class LabellingLab:
         new = [k for k in range(len(self.images)) if k not in self._labels]
         if new:
             self._go_to(new[0])
-        self._tell(f"Learned from {len(seen)} fields. " + ("" if new else "No field is left."))
+        fields = f"{len(seen)} field" + "s" * (len(seen) != 1)
+        self._tell(f"Learned from {fields}. " + ("" if new else "No field is left."))
 
     def save(
         self, folder: str | os.PathLike[str] | None = None, *, overwrite: bool = False
