@@ -269,7 +269,7 @@ class LabellingLab:
         if new:
             self._go_to(new[0])
         fields = f"{len(seen)} field" + "s" * (len(seen) != 1)
-        self._tell(f"Learned from {fields}. " + ("" if new else "No field is left."))
+        self._tell(f"Learned from {fields}." + ("" if new else " No field is left."))
 
     def save(
         self, folder: str | os.PathLike[str] | None = None, *, overwrite: bool = False
