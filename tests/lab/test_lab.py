@@ -92,6 +92,18 @@ def test_a_pause_is_no_work(network: Network):
     assert lab.effort.seconds == 34
 
 
+def test_the_time_of_teaching_is_nobodys_work(network: Network):
+    clock = Clock()
+
+    def learn(images, labels, progress):
+        clock.now += 20
+
+    lab = LabellingLab([IMAGE], network.predict, learn, clock=clock)
+    lab.teach()
+    lab.remove((5, 5))
+    assert lab.effort.seconds == 5
+
+
 def test_each_field_keeps_its_labels_and_its_past(lab: LabellingLab):
     lab.remove((5, 5))
     lab.next()
@@ -127,9 +139,12 @@ def test_after_a_teaching_that_fails_one_can_go_on(network: Network):
         raise ValueError("Expected more labels, got few. Draw some.")
 
     lab = LabellingLab([IMAGE], network.predict, learn)
+    fractions = []
+    lab.watchers.append(lambda: fractions.append(lab.fraction))
     with pytest.raises(ValueError, match="Draw some"):
         lab.teach()
-    assert lab.fraction is None
+    assert fractions == [0, None]
+    assert lab.message == "Nothing was learned."
     lab.remove((5, 5))
 
 

@@ -263,8 +263,12 @@ class LabellingLab:
         self._progress(0.0)
         try:
             self._learn([self.images[k] for k in seen], list(self.seen.values()), self._progress)
-        finally:
+        except BaseException:  # also where the kernel is interrupted
             self.fraction = None
+            self._tell("Nothing was learned.")
+            raise
+        finally:
+            self.fraction, self._since = None, self._clock()
         new = [k for k in range(len(self.images)) if k not in self._labels]
         if new:
             self._go_to(new[0])

@@ -102,7 +102,7 @@ def _state(lab: "LabellingLab") -> dict[str, Any]:
         "objects": int(np.unique(lab.labels[lab.labels > 0]).size),
         "grow": lab.grows,
         "message": lab.message,
-        "counts": f"{lab.effort.total} corrections: {lab.effort}",
+        "counts": f"{lab.effort.total} correction{'s' * (lab.effort.total != 1)}: {lab.effort}",
     }
 
 
