@@ -12,7 +12,7 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONUNBUFFERED=1
 WORKDIR /build
 COPY requirements.txt pyproject.toml README.md LICENSE ./
 COPY src src
-RUN pip install --constraint requirements.txt ".[lab,tracking,search]"
+RUN pip install --constraint requirements.txt ".[lab,labelling,tracking,search]"
 
 # Nobody is root in here. Whoever comes may write, so that --user can be you, and new files are yours.
 ENV HOME=/home/reader USER=reader

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Print the folder of a bare environment: this package as it would be published, what it depends on,
-# traccuracy and Optuna, and a kernel, called "bare". It is kept in _build, and made anew with other pins.
+# traccuracy, Optuna and anywidget, and a kernel, called "bare". It is kept in _build, and made anew with other pins.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$PWD/.venv/bin/python
@@ -22,7 +22,7 @@ else
   rm -rf _build/bare-*
   "$python" -m venv "$folder"
   # The pins as constraints: an unpinned torch would bring gigabytes of CUDA.
-  "${pip[@]}" --constraint requirements.txt "$(echo "$work"/dist/*.whl)[tracking,search]" ipykernel >&2
+  "${pip[@]}" --constraint requirements.txt "$(echo "$work"/dist/*.whl)[tracking,search,labelling]" ipykernel >&2
   "$folder/bin/python" -m ipykernel install --prefix "$folder" --name bare >/dev/null 2>&1
   touch "$folder/complete"
 fi

@@ -14,7 +14,7 @@ if ! scripts/light_torch.sh "$python" "$(python scripts/bounds.py newest | grep 
 fi
 echo "Installing the newest release of every dependency for $("$newer" --version)"
 pip=("$python" -m pip --disable-pip-version-check --quiet install)
-python scripts/bounds.py newest test tracking search "${without[@]}" >"$folder/requirements.txt"
+python scripts/bounds.py newest test tracking search labelling "${without[@]}" >"$folder/requirements.txt"
 "${pip[@]}" --upgrade setuptools ipykernel pyyaml --requirement "$folder/requirements.txt" &&
   "${pip[@]}" --no-deps --no-build-isolation --editable . || exit 1
 failed=0

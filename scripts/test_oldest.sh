@@ -12,7 +12,7 @@ folder=$PWD/_build/oldest
 python=$folder/bin/python
 constraints=$folder/constraints.txt
 "$python" --version >/dev/null 2>&1 || "$old" -m venv --clear "$folder" || exit 1
-python scripts/bounds.py oldest search >"$constraints"
+python scripts/bounds.py oldest search labelling >"$constraints"
 torch=$(grep '^torch=' "$constraints")
 if ! scripts/light_torch.sh "$python" "$torch"; then
   pin=$(grep '^torch=' requirements.txt)
@@ -24,7 +24,7 @@ echo "pyparsing<3.3" >>"$constraints"
 echo "Installing the oldest release of every dependency for $("$python" --version)"
 pip=("$python" -m pip --disable-pip-version-check --quiet install)
 "${pip[@]}" setuptools beautifulsoup4 hypothesis jsonschema nbformat numpydoc psfmodels psutil pytest pytest-timeout pytest-xdist pyyaml \
-  --constraint "$constraints" --requirement <(python scripts/bounds.py newest search) &&
+  --constraint "$constraints" --requirement <(python scripts/bounds.py newest search labelling) &&
   "${pip[@]}" --no-deps --no-build-isolation --editable . || exit 1
 echo "Left out: the extra for tracking, and the tests that score with it."
 scripts/unit.sh "$python" "$1/oldest.xml"

@@ -23,6 +23,7 @@ MAY_KNOW = {
     "train": {"checks", "io", "models"},
     "predict": {"checks", "io", "models", "train.scaling"},
     "show": {"checks", "io", "metrics"},
+    "lab": {"checks", "io", "metrics", "show"},  # a figure that moves
     "benchmarks": {"checks", "restore", "show", "simulate"},  # a table and a picture of results
 }
 ON_TOP = {"__main__", "cli", "export"}  # know everything but each other's private modules, and show

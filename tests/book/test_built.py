@@ -101,3 +101,12 @@ def test_every_notebook_offers_to_run_on_colab(built: Path, pages: Pages):
         links = [a["href"] for a in soup.select("a[href*='colab.research']")]
         assert len(links) == 1
         assert links[0].endswith(f"/blob/main/notebooks/{path.name}")
+
+
+def test_no_page_waits_for_a_kernel(pages: Pages):
+    dead = [
+        str(page)
+        for page, soup in pages.items()
+        if soup.find("script", type=re.compile(r"jupyter\.widget"))
+    ]
+    assert not dead, "widgets, which are nothing without a kernel: " + ", ".join(dead)
