@@ -1,5 +1,6 @@
 """Networks of the book: one short file each, shapes at line ends."""
 
+from aimicro.models.discriminator import Discriminator
 from aimicro.models.network import ARCHITECTURES, Network, check_input
 from aimicro.models.patch_classifier import PatchClassifier
 from aimicro.models.promptable import Promptable
@@ -12,6 +13,7 @@ from aimicro.models.vit import ViT
 __all__ = [
     "ARCHITECTURES",
     "RCAN",
+    "Discriminator",
     "Network",
     "PatchClassifier",
     "Promptable",
