@@ -2,6 +2,7 @@
 
 from aimicro.train.arrays import ArrayPatches
 from aimicro.train.checkpoint import CheckpointError, best_weights, load_model, save_model
+from aimicro.train.diffusing import diffusion
 from aimicro.train.files import FilePatches
 from aimicro.train.fit import fit
 from aimicro.train.history import History
@@ -31,6 +32,7 @@ __all__ = [
     "best_weights",
     "blind_spot",
     "cross_entropy",
+    "diffusion",
     "fit",
     "focal",
     "load_model",
