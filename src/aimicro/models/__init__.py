@@ -2,6 +2,7 @@
 
 from aimicro.models.autoencoder import Autoencoder, VariationalAutoencoder
 from aimicro.models.diffusion import Diffusion, signal_and_noise
+from aimicro.models.discriminator import Discriminator
 from aimicro.models.network import ARCHITECTURES, Network, check_input
 from aimicro.models.patch_classifier import PatchClassifier
 from aimicro.models.promptable import Promptable
@@ -16,6 +17,7 @@ __all__ = [
     "RCAN",
     "Autoencoder",
     "Diffusion",
+    "Discriminator",
     "Network",
     "PatchClassifier",
     "Promptable",

@@ -1,5 +1,6 @@
 """Training: patches, losses, the loop, and weights on disk."""
 
+from aimicro.train.adversarial import adversarial
 from aimicro.train.arrays import ArrayPatches
 from aimicro.train.checkpoint import CheckpointError, best_weights, load_model, save_model
 from aimicro.train.diffusing import diffusion
@@ -10,6 +11,7 @@ from aimicro.train.losses import LOSSES, METRICS
 from aimicro.train.mask_losses import cross_entropy, focal, tversky
 from aimicro.train.objectives import OBJECTIVES, Objective, blind_spot, supervised, variational
 from aimicro.train.patches import Patches
+from aimicro.train.perceptual import perceptual
 from aimicro.train.prompting import prompted
 from aimicro.train.resuming import Checkpoint
 from aimicro.train.scaling import Linear, Percentile, Scaling
@@ -29,6 +31,7 @@ __all__ = [
     "Patches",
     "Percentile",
     "Scaling",
+    "adversarial",
     "best_weights",
     "blind_spot",
     "cross_entropy",
@@ -36,6 +39,7 @@ __all__ = [
     "fit",
     "focal",
     "load_model",
+    "perceptual",
     "prompted",
     "save_model",
     "structure",

@@ -24,6 +24,7 @@ from aimicro.train.patches import Patches
 from aimicro.train.preparation import (
     Batch,
     Schedule,
+    check_alone,
     check_counts,
     check_network,
     earlier_training,
@@ -122,7 +123,8 @@ def fit(
     ------
     ValueError
         For settings out of range, a device that is not there, a network whose weights are all
-        frozen, batches that it cannot take, and targets that do not fit it or the objective.
+        frozen, batches that it cannot take, targets that do not fit it or the objective, and an
+        objective that cannot be resumed or shared among processes where it is to be.
     TypeError
         For numbers that are none, and a network that a checkpoint cannot hold.
     FileExistsError
@@ -177,6 +179,7 @@ def fit(
     check_targets(name, network, samples)
     bfloat16 = in_bfloat16(precision, network, samples, place, earlier)
     processes = Processes.joined(place)
+    check_alone(name, objective, checkpoint, processes.n)
     settings = recorded(
         patches,
         validation,

@@ -101,6 +101,22 @@ def check_network(network: nn.Module, batches: Sequence[Batch]) -> None:
         )
 
 
+def check_alone(name: str, objective: Any, checkpoint: Checkpoint | None, processes: int) -> None:
+    """Refuse to interrupt or to share a training in which something else learns along."""
+    if not getattr(objective, "learns_along", False):
+        return
+    if checkpoint is not None and checkpoint.resume:
+        raise ValueError(
+            f"Expected no checkpoint to resume for the objective {name}, whose discriminator is "
+            "not stored, got one. Train in one go: leave resume=True out, or the checkpoint."
+        )
+    if processes > 1:
+        raise ValueError(
+            f"Expected one process for the objective {name}, whose discriminator learns in each "
+            f"on its own, got {processes}. Start the script without torchrun."
+        )
+
+
 def in_bfloat16(
     precision: Precision,
     network: nn.Module,
