@@ -14,6 +14,7 @@ References
    doi:10.48550/arXiv.1312.6114
 """
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -74,11 +75,7 @@ class Autoencoder(Network):
         numbers = whole("code", code, low=1) * self.numbers_per_code
         self.shrink = nn.Sequential(
             *convolution(1, widths[0]),
-            *(
-                layer
-                for i, o in zip(widths, widths[1:], strict=False)
-                for layer in convolution(i, o, 2)
-            ),
+            *(layer for i, o in pairwise(widths) for layer in convolution(i, o, stride=2)),
         )
         self.squeeze = nn.Sequential(nn.Flatten(), nn.Linear(widths[-1] * inner[1] ** 2, numbers))
         self.unfold = nn.Sequential(

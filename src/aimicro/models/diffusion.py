@@ -21,6 +21,7 @@ References
 """
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -106,7 +107,9 @@ class Diffusion(Network):
         self.divisor, self.receptive_radius = self.unet.divisor, self.unet.receptive_radius
 
     def forward(self, x: Tensor) -> Tensor:  # (B, 3, [Z,] Y, X): the image, the draft, its level
-        """Say what lies under a draft: the mean of all truths that fit the image and the draft."""
+        """Say what lies under a draft: the mean of all truths that fit it. Of an image alone, draw."""
+        if x.shape[1] == self.in_channels:
+            return self.draw(x)
         x = self.unet(x)  # (B, 1, [Z,] Y, X)
         return x
 
@@ -140,7 +143,7 @@ class Diffusion(Network):
         number("eta", eta, low=0, high=1)
         levels = torch.linspace(1, 0, steps + 1, device=image.device)
         draft = torch.randn(len(image), self.out_channels, *image.shape[2:], device=image.device)
-        for level, to in zip(levels, levels[1:], strict=False):
+        for level, to in pairwise(levels):
             flat = level.expand(len(image), 1, *image.shape[2:])
             estimate = self(torch.cat([image, draft, flat], dim=1))
             (signal, noise), (next_signal, next_noise) = map(signal_and_noise, (level, to))
