@@ -1,5 +1,7 @@
 """Networks of the book: one short file each, shapes at line ends."""
 
+from aimicro.models.autoencoder import Autoencoder, VariationalAutoencoder
+from aimicro.models.diffusion import Diffusion, signal_and_noise
 from aimicro.models.discriminator import Discriminator
 from aimicro.models.network import ARCHITECTURES, Network, check_input
 from aimicro.models.patch_classifier import PatchClassifier
@@ -13,6 +15,8 @@ from aimicro.models.vit import ViT
 __all__ = [
     "ARCHITECTURES",
     "RCAN",
+    "Autoencoder",
+    "Diffusion",
     "Discriminator",
     "Network",
     "PatchClassifier",
@@ -20,6 +24,8 @@ __all__ = [
     "SegNet",
     "StarDist",
     "UNet",
+    "VariationalAutoencoder",
     "ViT",
     "check_input",
+    "signal_and_noise",
 ]

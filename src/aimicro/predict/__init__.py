@@ -1,5 +1,6 @@
 """Apply a network to images of any size."""
 
+from aimicro.predict.drawing import predict_draws
 from aimicro.predict.prompting import PromptedImage
 from aimicro.predict.tiles import Tile, Tiles, predict, tiles
 from aimicro.predict.uncertainty import predict_tta, predict_with_dropout
@@ -9,6 +10,7 @@ __all__ = [
     "Tile",
     "Tiles",
     "predict",
+    "predict_draws",
     "predict_tta",
     "predict_with_dropout",
     "tiles",

@@ -3,6 +3,7 @@
 from aimicro.train.adversarial import adversarial
 from aimicro.train.arrays import ArrayPatches
 from aimicro.train.checkpoint import CheckpointError, best_weights, load_model, save_model
+from aimicro.train.diffusing import diffusion
 from aimicro.train.files import FilePatches
 from aimicro.train.fit import fit
 from aimicro.train.history import History
@@ -35,6 +36,7 @@ __all__ = [
     "best_weights",
     "blind_spot",
     "cross_entropy",
+    "diffusion",
     "fit",
     "focal",
     "j_invariant",
