@@ -41,7 +41,14 @@ def test_what_follows_without_doubt_is_drawn(ndim: int) -> None:
     )
     network = Diffusion(ndim=ndim, channels=4, depth=1)
     objective = diffusion()
-    fit(network, patches, steps=400 if ndim == 2 else 60, learning_rate=1e-2, objective=objective, device="cpu")
+    fit(
+        network,
+        patches,
+        steps=400 if ndim == 2 else 60,
+        learning_rate=1e-2,
+        objective=objective,
+        device="cpu",
+    )
     image = torch.full((4, 1, *side), 0.7)
     drawn = network.draw(image, steps=8)
     assert float((drawn + 0.7).abs().mean()) < 0.25

@@ -107,7 +107,7 @@ class Diffusion(Network):
         self.divisor, self.receptive_radius = self.unet.divisor, self.unet.receptive_radius
 
     def forward(self, x: Tensor) -> Tensor:  # (B, 3, [Z,] Y, X): the image, the draft, its level
-        """Say what lies under a draft: the mean of all truths that fit it. Of an image alone, draw."""
+        """Say what lies under a draft: the mean of all that fit. Of an image alone, draw."""
         if x.shape[1] == self.in_channels:
             return self.draw(x)
         x = self.unet(x)  # (B, 1, [Z,] Y, X)
