@@ -72,7 +72,8 @@ class Autoencoder(Network):
         self.divisor = self.receptive_radius = side
         widths = [whole("channels", channels, low=1) * 2**level for level in range(HALVINGS + 1)]
         inner = (widths[-1], side // shrink, side // shrink)
-        numbers = whole("code", code, low=1) * self.numbers_per_code
+        self.code = whole("code", code, low=1)
+        numbers = self.code * self.numbers_per_code
         self.shrink = nn.Sequential(
             *convolution(1, widths[0]),
             *(layer for i, o in pairwise(widths) for layer in convolution(i, o, stride=2)),
@@ -120,7 +121,7 @@ class Autoencoder(Network):
         Tensor (B, 1, side, side)
             Images, in the scale of the network.
         """
-        x = self.unfold(code)  # (B, 128, 4, 4)
+        x: Tensor = self.unfold(code)  # (B, 128, 4, 4)
         x = self.enlarge(x)  # (B, 64, 8, 8), (B, 32, 16, 16), (B, 16, 32, 32), (B, 1, 32, 32)
         return x
 
@@ -206,9 +207,8 @@ class VariationalAutoencoder(Autoencoder):
         Tensor (n, 1, side, side)
             Images, in the scale of the network.
         """
-        numbers = self.unfold[0]
-        code = torch.randn(whole("n", n, low=1), numbers.in_features, device=numbers.weight.device)
-        return self.decode(code)
+        device = next(self.parameters()).device
+        return self.decode(torch.randn(whole("n", n, low=1), self.code, device=device))
 
     def forward(self, x: Tensor) -> Any:
         """Rebuild images; in training from a random point of each cloud, and with the clouds."""
