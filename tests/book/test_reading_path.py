@@ -26,6 +26,7 @@ def test_what_is_no_text_takes_no_time():
     assert MINUTES(markup + "word " * 750) == 5
 
 
+@pytest.mark.book
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_a_page_says_what_comes_before_and_after_it(path: Path, pages: dict):
     (page,) = (soup for file, soup in pages.items() if file.stem == path.stem)
@@ -57,6 +58,7 @@ def test_the_map_of_the_book_leads_to_every_chapter():
     assert chapters <= led
 
 
+@pytest.mark.book
 def test_the_map_can_be_used_with_the_keyboard_and_read_aloud(built: Path):
     page = BeautifulSoup((built / "index.html").read_text(encoding="utf-8"), "html.parser")
     (drawn,) = page.find_all("svg", class_="concept-map")

@@ -136,17 +136,8 @@ class VariationalAutoencoder(Autoencoder):
     The encoder gives a mean :math:`\mu` and a spread :math:`\sigma` for each number of the code. In
     training the decoder sees a random point of that cloud, so it must make a sensible image of
     every code nearby. A term of the objective keeps the clouds near the standard normal
-    distribution. So a code drawn from that is one of which an image can be made.
-
-    Parameters
-    ----------
-    side, code, channels : int
-        As for `Autoencoder`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `Autoencoder`.
+    distribution. So a code drawn from that is one of which an image can be made. Its parameters,
+    and what it refuses, are those of `Autoencoder`.
 
     Notes
     -----
