@@ -544,11 +544,13 @@ class TestBadInput:
         model = training(tmp_path / "m", known(), pixel_size_um=(2 * SIZE, 2 * SIZE))
         out = tmp_path / "out.tif"
         line = refused(model, raw, out)
-        assert "raw.tif: Expected pixels of 0.5 µm, as the network was trained on, got 0.25" in line
+        assert (
+            "raw.tif: Expected pixels of 0.5 x 0.5 µm, as the network was trained on, got" in line
+        )
         assert "--any-pixel-size" in line
         assert segment(model, raw, out, "--any-pixel-size") == 0
         bare = save(tmp_path / "bare.tif", recorded(lone_squares()), None)
-        assert "got 0.2 µm" in refused(model, bare, tmp_path / "b.tif", "--pixel-size", 0.2)
+        assert "got 0.2 x 0.2 µm" in refused(model, bare, tmp_path / "b.tif", "--pixel-size", 0.2)
         assert segment(model, bare, tmp_path / "b.tif", "--pixel-size", 0.46) == 0
         folder = folder_of(tmp_path, sizes=(2 * SIZE, SIZE))
         assert segment(model, folder, tmp_path / "all") == 2

@@ -184,7 +184,9 @@ class TestFolder:
             image = tifffile.imread(Path(folders["raw"]) / name)
             write_tiff(Path(folders["raw"]) / name, image, axes="ZYX", pixel_size_um=size)
         once = {"training_data_dir": folders, "epochs": 1, "steps_per_epoch": 1}
-        with pytest.warns(UserWarning, match=r"of one pixel size, got 0\.1 µm and 0\.2 µm\. The"):
+        with pytest.warns(
+            UserWarning, match=r"of one pixel size, got 0.1 x 0.1 x 0.1 µm and 0.2 x"
+        ):
             assert train(tmp_path / "m", once) == 0
         assert json.loads((tmp_path / "m" / "config.json").read_text())["pixel_size_um"] is None
 

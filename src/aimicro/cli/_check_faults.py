@@ -7,7 +7,7 @@ from typing import TypeVar
 from aimicro.cli._check_images import Image, Pair
 from aimicro.cli._check_truths import Task
 from aimicro.cli._findings import FINE, LOOK, MEND, Findings
-from aimicro.cli._pixel_sizes import differ
+from aimicro.cli._pixel_sizes import differ, written
 
 T = TypeVar("T", bound=Hashable)
 _FLAT = 4  # times as many slices as rows or columns: axes in another order
@@ -108,8 +108,7 @@ def _types(pairs: Sequence[Pair], findings: Findings) -> None:
 def _pixel_sizes(pairs: Sequence[Pair], findings: Findings) -> None:
     known = [pair.raw.pixel_size_um for pair in pairs if any(pair.raw.pixel_size_um)]
     usual = _most(known) if known else ()
-    sizes = " x ".join("?" if um is None else f"{um:.3g}" for um in usual)
-    findings.summaries["pixel size"] = f"{sizes} µm" if known else "the files do not tell"
+    findings.summaries["pixel size"] = written(usual) if known else "the files do not tell"
     for pair in pairs:
         if differ(pair.raw.pixel_size_um, pair.truth.pixel_size_um, tolerance=_SAME_SIZE):
             findings.add(

@@ -52,6 +52,5 @@ def check_pixel_size(file: Path, got: Sizes, trained: Sizes | None) -> None:
 
 
 def written(size: Sizes) -> str:
-    """As in 0.3 x 0.1 x 0.1 µm; one number where all are alike."""
-    numbers = ["?" if um is None else f"{um:.3g}" for um in size]
-    return f"{numbers[0] if len(set(numbers)) == 1 else ' x '.join(numbers)} µm"
+    """As in 0.3 x 0.1 x 0.1 µm."""
+    return " x ".join("?" if um is None else f"{um:.3g}" for um in size) + " µm"

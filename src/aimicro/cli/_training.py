@@ -63,6 +63,7 @@ def train(config_file: Path, folder: Path, *, resume: bool, task: str | None = N
         if config.method == "stardist" and config.ray_px is None:
             config = config.model_copy(update={"ray_px": typical_radius(pairs)})
     settled = settle(config, pairs, held_out)
+    settled = settled.model_copy(update={"pixel_size_um": common_pixel_size(pairs)})
     if earlier:
         _check_same(settled, earlier, folder)
     make_folder(folder)
@@ -149,7 +150,6 @@ def settle(config: Config, pairs: Pairs, held_out: Pairs) -> Complete:
             "validation_data_dir, or leave early_stopping_patience out."
         )
     settled = {"input_shape": patch, "ndim": ndim, "aimicro": aimicro.__version__}
-    settled["pixel_size_um"] = common_pixel_size(pairs)
     if isinstance(config, SegmentationConfig):
         _check_segmentation(config, ndim)
         return CompleteSegmentation(**config.model_dump() | {"loss": config.objective} | settled)

@@ -102,11 +102,11 @@ class Autoencoder(Network):
         Returns
         -------
         Tensor (B, code)
-            A few numbers for each.
+            A few numbers for each; of a variational autoencoder, the mean of each cloud.
         """
         x = self.shrink(x)  # (B, 16, 32, 32), (B, 32, 16, 16), (B, 64, 8, 8), (B, 128, 4, 4)
-        code: Tensor = self.squeeze(x)  # (B, 8)
-        return code
+        code: Tensor = self.squeeze(x)  # (B, 8), and of a cloud its spread as well
+        return code[:, : self.code]
 
     def decode(self, code: Tensor) -> Tensor:  # (B, 8)
         """Make images of codes, whether an image ever had them or not.
@@ -153,21 +153,6 @@ class VariationalAutoencoder(Autoencoder):
     """
 
     numbers_per_code = 2  # mean and logarithm of the variance
-
-    def encode(self, x: Tensor) -> Tensor:  # (B, 1, 32, 32)
-        """Squeeze images into the means of their clouds.
-
-        Parameters
-        ----------
-        x : Tensor (B, 1, side, side)
-            Images, in the scale of the network.
-
-        Returns
-        -------
-        Tensor (B, code)
-            The means.
-        """
-        return self.clouds(x)[0]
 
     def clouds(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Squeeze images into clouds.
