@@ -6,14 +6,22 @@
 
 The first two use the environment of scripts/bare.sh: the package as it would be published and what
 it depends on, nothing else. Notebooks that need torch are known by what they import or call.
+
+As many notebooks run at a time as there are cores, each on one core: two of them on two cores are
+done well before one after the other on both, because small networks hardly use the second core.
 """
 
 import argparse
+import io
+import multiprocessing
 import os
 import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -72,38 +80,63 @@ def go_offline(empty: Path) -> None:
         os.environ[name] = str(empty / name)
 
 
-def run(notebooks: list[Path], *, kernel: str | None, report: Path | None, plugins: list) -> int:
+def run_one(path: Path, kernel: str | None, report: Path | None, kept: bool) -> tuple[int, str]:
+    """Run a notebook in a folder of its own; return an exit status and what there is to read.
+
+    Where ``kept``, its outputs go into the cache of the book.
+    """
+    plugins = []
+    if kept:
+        sys.path.append(str(ROOT / "book" / "_ext"))
+        from fresh_outputs import open_cache  # the book's environment alone has them
+        from nbval_to_cache import Recorder
+
+        plugins = [Recorder(open_cache(ROOT), NOTEBOOKS)]
+    which = f"--nbval-kernel-name={kernel}" if kernel else "--nbval-current-env"
+    options = ["-q", "--nbval-lax", which, f"--nbval-cell-timeout={SECONDS_A_CELL}"]
+    if report:
+        options.append(f"--junitxml={report.with_name(f'{report.stem}-{path.stem}.xml')}")
+    with redirect_stdout(io.StringIO()) as written:
+        print(f"\n{path.stem}")
+        folder = WORK / path.stem
+        status = pytest.main([*options, f"--rootdir={ROOT}", str(folder)], plugins=plugins)
+    return int(status), written.getvalue()
+
+
+def run(notebooks: list[Path], *, kernel: str | None, report: Path | None, kept: bool) -> int:
     """Run notebooks, each in a folder of its own that must stay empty; return an exit status."""
     shutil.rmtree(WORK, ignore_errors=True)
     for path in notebooks:
         (WORK / path.stem).mkdir(parents=True)
         shutil.copy(path, WORK / path.stem)
-    which = f"--nbval-kernel-name={kernel}" if kernel else "--nbval-current-env"
-    options = ["-q", "--nbval-lax", which, f"--nbval-cell-timeout={SECONDS_A_CELL}"]
-    options += [f"--junitxml={report}"] if report else []
-    status = pytest.main([*options, f"--rootdir={ROOT}", str(WORK)], plugins=plugins)
+    os.environ["OMP_NUM_THREADS"] = "1"  # threads of several notebooks would wait for each other
+    # A fresh process for each, as pytest and the watch over a kernel's memory expect.
+    fresh = {"mp_context": multiprocessing.get_context("spawn"), "max_tasks_per_child": 1}
+    status = 0
+    with ProcessPoolExecutor(os.cpu_count(), **fresh) as pool:
+        started = partial(pool.submit, run_one, kernel=kernel, report=report, kept=kept)
+        for ended in as_completed(map(started, notebooks)):
+            failed, written = ended.result()
+            status = status or failed
+            print(written, flush=True)
     left = [str(f.relative_to(WORK)) for f in WORK.rglob("*") if f.is_file()]
     left = [name for name in left if not name.endswith(".ipynb")]
     if left:
         print(f"Expected notebooks that write into temporary folders alone, got {left}.")
-    return int(status) or bool(left)
+    return status or bool(left)
 
 
 def run_for_book(report: Path | None) -> int:
     """Run what the cache of the book lacks, and keep the outputs there."""
     sys.path.append(str(ROOT / "book" / "_ext"))
     from fresh_outputs import open_cache, unknown  # the book's environment alone has them
-    from nbval_to_cache import Recorder
 
-    cache = open_cache(ROOT)
     everything = sorted(NOTEBOOKS.glob("*.ipynb"))
-    missing = unknown(cache, everything)
+    missing = unknown(open_cache(ROOT), everything)
     print(f"{len(missing)} notebooks to run; the outputs of {len(everything) - len(missing)} hold.")
     if not missing:
         return 0
-    return run(
-        missing, kernel=bare_environment(), report=report, plugins=[Recorder(cache, NOTEBOOKS)]
-    )
+    return run(missing, kernel=bare_environment(), report=report, kept=True)
 
 
 def main() -> int:
@@ -126,7 +159,7 @@ def main() -> int:
         kernel = None
         left_out = [path.stem for path in everything if path not in notebooks]
         print(f"Left out, since they need torch: {', '.join(left_out) or 'none'}.")
-    return run(notebooks, kernel=kernel, report=chosen.report, plugins=[])
+    return run(notebooks, kernel=kernel, report=chosen.report, kept=False)
 
 
 if __name__ == "__main__":
