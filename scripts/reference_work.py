@@ -1,7 +1,7 @@
 """A fixed piece of work, timed beside the notebooks: so that a slow day is told from slow code.
 
-It takes about a second on the machine for which the budget of the notebooks was set, two quiet
-cores. Seconds of a notebook divided by those of this work mean the same on every machine, roughly.
+It takes about a second on a quiet core of the machine for which the budget of the notebooks was
+set. Seconds of a notebook divided by those of this work mean the same on every machine, roughly.
 """
 
 import time
