@@ -249,13 +249,13 @@ def resolution_figure() -> None:
     write("finer_than_the_lens", "What a network that sharpens learns from", rows)
 
 
-def main() -> None:
-    """Draw all four."""
-    noise_figure()
-    blur_figure()
-    wave_figure()
-    resolution_figure()
-
+FIGURE_OF = {
+    "three_ways_to_denoise": noise_figure,
+    "three_ways_to_deconvolve": blur_figure,
+    "three_ways_against_bent_waves": wave_figure,
+    "finer_than_the_lens": resolution_figure,
+}
 
 if __name__ == "__main__":
-    main()
+    for draw in FIGURE_OF.values():
+        draw()
