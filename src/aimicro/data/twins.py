@@ -87,10 +87,13 @@ def confocal_and_widefield() -> Pair:
     dye = np.float32(inside) * np.exp(0.7 * texture / texture.std())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the real pixels are as coarse
-        optics = {"na": 1.2, "refractive_index": 1.33, "emission_um": 0.46}
-        psf = simulate.Microscope("widefield", voxel_size_um=NUCLEUS_VOXEL_UM, **optics).psf(
-            (45, 65, 65)
-        )
+        psf = simulate.Microscope(
+            "widefield",
+            na=1.2,
+            refractive_index=1.33,
+            emission_um=0.46,
+            voxel_size_um=NUCLEUS_VOXEL_UM,
+        ).psf((45, 65, 65))
     light = simulate.blur(dye, psf)
     widefield = 2 * rng.poisson(600 * light / light.max() + 320)
     moved = ndimage.shift(ndimage.gaussian_filter(dye, 0.5), (2.2, 0, -3.7), order=1)

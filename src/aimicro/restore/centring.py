@@ -93,9 +93,10 @@ def _redrawn(
 ) -> npt.NDArray[np.float64]:
     """Each plane as it would be with its centre in the middle of a window."""
     y, x = np.indices(planes.shape[1:])
-    known, which = np.unique(
+    distances, which = np.unique(
         np.hypot(y - centre[0], x - centre[1]).ravel().round(6), return_inverse=True
     )
+    known = np.asarray(distances)
     if len(known) == 1:
         return planes
     each = np.bincount(which)
@@ -104,6 +105,6 @@ def _redrawn(
         part = known[0] ** 2 / (known[1] ** 2 - known[0] ** 2)
         curves = [np.insert(curve, 0, curve[0] + part * (curve[0] - curve[1])) for curve in curves]
         known = np.insert(known, 0, 0.0)
-    y, x = np.indices(sides)
-    wanted = np.clip(np.hypot(y - sides[0] // 2, x - sides[1] // 2), known[0], known[-1])
+    rows, columns = np.indices(sides)
+    wanted = np.hypot(rows - sides[0] // 2, columns - sides[1] // 2).clip(known[0], known[-1])
     return np.stack([PchipInterpolator(known, curve)(wanted) for curve in curves])

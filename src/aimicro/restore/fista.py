@@ -149,7 +149,7 @@ def fista_estimates(
 
     def shrunk(f: Image) -> Image:
         """Nearest to an image where few voxels are bright."""
-        return np.maximum(f - w, 0)
+        return np.asarray(np.maximum(f - w, 0))
 
     smooth = regulariser == "tv" and w > 0
     nearest = _Smoother(blur.shape, steps, w) if smooth else shrunk
