@@ -1,5 +1,6 @@
 """Collections are real where the files are, simulated where they are not, and say which."""
 
+import math
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
@@ -11,7 +12,14 @@ from skimage.measure import label
 from aimicro import data
 from aimicro.data import twins
 
-ALL = (data.nuclei, data.denoising_pairs, data.bead, data.epidermis)
+ALL = (
+    data.nuclei,
+    data.denoising_pairs,
+    data.bead,
+    data.epidermis,
+    data.bars,
+    data.confocal_and_widefield,
+)
 
 
 @pytest.fixture
@@ -61,6 +69,20 @@ def test_twins_have_the_shapes_of_the_real_images(real, monkeypatch):
     cells, labels = twins.epidermis()
     assert (cells.shape[1], labels.shape) == (5, data.epidermis().labels.shape)
     assert data.epidermis().cells.shape == (4728, 5)
+    real = data.bars()
+    shapes = [part.shape for part in (real.image, real.truth, real.psf)]
+    assert shapes == [part.shape for part in twins.bars()]
+    nucleus = data.confocal_and_widefield()
+    shapes = [nucleus.images[0].shape, nucleus.truth[0].shape]
+    assert shapes == [part.shape for part in twins.confocal_and_widefield()]
+
+
+def test_the_psf_of_the_bars_has_the_same_flaws_in_twin_and_file(real):
+    for psf in (data.bars().psf, twins.bars()[2]):
+        assert not math.isclose(psf.sum(), 1, rel_tol=0.1)
+        z = psf.sum(axis=(1, 2)) @ np.arange(32) / psf.sum()
+        assert 15.4 < z < 15.7
+        assert np.unravel_index(psf.argmax(), psf.shape)[1:] == (32, 32)
 
 
 def test_a_twin_can_be_crowded(without):

@@ -66,7 +66,7 @@ def test_the_registry_is_the_manifest(shared_data):
     with (shared_data / "MANIFEST.tsv").open(encoding="utf-8") as lines:
         manifest = {row["path"]: row for row in csv.DictReader(lines, delimiter="\t")}
     registry = aimicro.data.fetching._registry()
-    assert len(registry) == 25
+    assert len(registry) == 29
     for name, file in registry.items():
         row = manifest[name]
         assert (file.n_bytes, file.sha256) == (int(row["bytes"]), row["sha256"])

@@ -4,7 +4,17 @@ A collection is a function that returns arrays: ``cells = data.nuclei()``. Where
 be had, it returns a simulated twin, and says so when printed.
 """
 
-from aimicro.data.collections import Collection, Movie, bead, denoising_pairs, epidermis, nuclei
+from aimicro.data.collections import (
+    Blurred,
+    Collection,
+    Movie,
+    bars,
+    bead,
+    confocal_and_widefield,
+    denoising_pairs,
+    epidermis,
+    nuclei,
+)
 from aimicro.data.fetching import (
     DataMismatchError,
     DataSet,
@@ -16,6 +26,7 @@ from aimicro.data.fields import FieldSplit, Leak, find_leaks, split_by_field
 from aimicro.data.trained import Card, card, weights
 
 __all__ = [
+    "Blurred",
     "Card",
     "Collection",
     "DataMismatchError",
@@ -25,8 +36,10 @@ __all__ = [
     "Leak",
     "Movie",
     "about",
+    "bars",
     "bead",
     "card",
+    "confocal_and_widefield",
     "denoising_pairs",
     "epidermis",
     "fetch",

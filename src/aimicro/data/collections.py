@@ -161,6 +161,33 @@ class Movie(Source):
         return f"<Movie of {len(self.cells)} {kind} detections>"
 
 
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Blurred(Source):
+    """A blurred volume with its truth and the PSF that blurred it.
+
+    Attributes
+    ----------
+    image : ndarray of float32, shape (Z, Y, X)
+        As a camera would give it.
+    truth : ndarray of float32, same shape
+        The specimen, in a unit of its own.
+    psf : ndarray of float32, shape (Z, Y, X)
+        As it came: with sides of even length, and a sum that is not 1.
+    about : DataSet
+        What the images are, and on which terms they may be used.
+    simulated : bool
+        Whether the simulated twin stands in for them.
+    """
+
+    image: NDArray[Any]
+    truth: NDArray[Any]
+    psf: NDArray[Any]
+
+    def __repr__(self) -> str:
+        kind = "simulated twin" if self.simulated else "published"
+        return f"<Blurred volume of {self.image.shape}, {kind} (not real light)>"
+
+
 def nuclei(n: int = 8, *, min_pixels: int = 25, crowded_twin: bool = False) -> Collection:
     """Return fields of U2OS nuclei with outlines by experts (BBBC039).
 
@@ -272,6 +299,69 @@ def bead() -> Collection:
         stack, simulated = twins.bead(), True
     terms = about("psf_bead_measured")
     return Collection(images=(stack,), truth=(), names=("bead",), about=terms, simulated=simulated)
+
+
+def bars() -> Blurred:
+    """Return six bars, a synthetic benchmark of deconvolution (EPFL, reduced).
+
+    Returns
+    -------
+    Blurred
+        Image, truth and PSF (32, 64, 64). Where they cannot be had, the simulated twin.
+
+    Notes
+    -----
+    Used in chapter 6, *Undoing a known blur, step by step*.
+
+    Examples
+    --------
+    >>> bars().psf.shape
+    (32, 64, 64)
+    """
+    folder = "deconv_bars_bead"
+    try:
+        image, truth, psf = (
+            read_tiff(fetch(f"{folder}/bars-25pct__{kind}.tif"), axes="ZYX").data
+            for kind in ("data", "actual", "kernel")
+        )
+        simulated = False
+    except DataUnavailableError:
+        (image, truth, psf), simulated = twins.bars(), True
+    return Blurred(image=image, truth=truth, psf=psf, about=about(folder), simulated=simulated)
+
+
+def confocal_and_widefield() -> Collection:
+    """Return one nucleus, imaged by a widefield microscope and, as its reference, a confocal one.
+
+    Returns
+    -------
+    Collection
+        One image, widefield, and one truth, confocal, each (45, 130, 133) in counts and not yet
+        registered. Where they cannot be had, the simulated twin.
+
+    Notes
+    -----
+    Used in chapter 6, *Undoing a known blur, step by step*.
+
+    Examples
+    --------
+    >>> confocal_and_widefield().images[0].shape
+    (45, 130, 133)
+    """
+    folder = "neubias_confocal_widefield"
+    try:
+        stack = read_tiff(fetch(f"{folder}/xyzc_16bit__dna_conf_wf.tif"), axes="ZCYX").data
+        widefield, confocal, simulated = stack[:, 1], stack[:, 0], False
+    except DataUnavailableError:
+        (widefield, confocal), simulated = twins.confocal_and_widefield(), True
+    return Collection(
+        images=(widefield,),
+        truth=(confocal,),
+        names=("nucleus",),
+        pixel_size_um=twins.NUCLEUS_VOXEL_UM,
+        about=about(folder),
+        simulated=simulated,
+    )
 
 
 def epidermis() -> Movie:

@@ -1,5 +1,6 @@
 """Simulated stand-ins for the real images, of the same shapes and in the same units."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from scipy import ndimage
 from aimicro import simulate
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
+
+NUCLEUS_VOXEL_UM = (0.4994, 0.5119, 0.5119)
 
 
 def nuclei(n: int) -> Pair:
@@ -57,6 +60,44 @@ def bead() -> NDArray[Any]:
     light = microscope.psf((61, 129, 129))
     counts: NDArray[Any] = np.random.default_rng(0).poisson(142 + 7600 * light / light.max())
     return counts
+
+
+def bars() -> tuple[NDArray[Any], ...]:
+    """Return image, truth and PSF of six bars, the PSF half a plane off as in the real files."""
+    truth = np.zeros((32, 64, 64), np.float32)
+    for k, row in enumerate((19, 24, 29, 34, 39, 44)):
+        height = 9 + 2 * k
+        truth[height : height + 1 + k % 2, row : row + 1 + k // 3, 17:46] = 65535
+    microscope = simulate.Microscope("widefield", na=1.3, voxel_size_um=(0.1, 0.095, 0.095))
+    fine = microscope.psf((65, 65, 65))  # two planes for each of the image
+    centred, between = fine[::2], fine[1::2, :64, :64]
+    light = 24 * simulate.blur(np.pad(truth, 32), centred / centred.sum())[(slice(32, -32),) * 3]
+    rng = np.random.default_rng(0)
+    counts = 25 * rng.poisson(light / 25) + rng.normal(130, 110, light.shape)
+    image = np.maximum(counts, 0).astype(np.float32)
+    return image, truth, (5e5 * between).astype(np.float32)
+
+
+def confocal_and_widefield() -> Pair:
+    """Return a nucleus, widefield and confocal, the one shifted against the other."""
+    rng = np.random.default_rng(0)
+    z, y, x = np.ogrid[:45, :130, :133]
+    inside = ((z - 22) / 6) ** 2 + ((y - 65) / 26) ** 2 + ((x - 66) / 34) ** 2 < 1
+    texture = ndimage.gaussian_filter(rng.normal(size=inside.shape), (1, 1.5, 1.5))
+    dye = np.float32(inside) * np.exp(0.7 * texture / texture.std())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the real pixels are as coarse
+        psf = simulate.Microscope(
+            "widefield",
+            na=1.2,
+            refractive_index=1.33,
+            emission_um=0.46,
+            voxel_size_um=NUCLEUS_VOXEL_UM,
+        ).psf((45, 65, 65))
+    light = simulate.blur(dye, psf)
+    widefield = 2 * rng.poisson(600 * light / light.max() + 320)
+    moved = ndimage.shift(ndimage.gaussian_filter(dye, 0.5), (2.2, 0, -3.7), order=1)
+    return widefield, 100 * rng.poisson(120 * np.maximum(moved, 0) / moved.max())
 
 
 def epidermis() -> Pair:

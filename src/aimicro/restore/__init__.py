@@ -3,6 +3,7 @@
 from aimicro.restore.anscombe import anscombe, inverse_anscombe
 from aimicro.restore.bm3d import bm3d
 from aimicro.restore.bm4d import bm4d
+from aimicro.restore.centring import centred_psf
 from aimicro.restore.classical import DECONVOLVERS, Classical, Ranking, best_classical
 from aimicro.restore.deconvolve import best_deconvolved
 from aimicro.restore.denoise import best_tuned, denoise, tune_all
@@ -37,6 +38,7 @@ __all__ = [
     "best_tuned",
     "bm3d",
     "bm4d",
+    "centred_psf",
     "denoise",
     "fista",
     "inverse_anscombe",

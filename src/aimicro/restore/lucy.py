@@ -16,6 +16,7 @@ from aimicro.simulate import Noise
 _FARTHEST = 0.9  # of the last change: with all of it, late estimates would swing
 _MOST_PULL = 0.05  # of total variation on places that are hardly seen
 _LEVEL = 0.01  # of the brightest voxel: smaller slopes count as level, so that they come to rest
+_FLATTEST = 1e-18  # where there is no light at all; its square is still above 0 in float32
 
 
 def richardson_lucy(
@@ -164,7 +165,7 @@ def richardson_lucy_estimates(
     steps = steps_of(voxel_size_um, data.ndim)
     blur = Blur(kernel, data.shape)
     iteration = _Iteration(blur, data, light)
-    level = np.float32(_LEVEL * iteration.brightest)
+    level = np.float32(max(_LEVEL * iteration.brightest, _FLATTEST))
     pull = np.minimum(np.float32(strength) * iteration.weight, max(strength, _MOST_PULL))
 
     def improved(estimate: Image) -> Image:
