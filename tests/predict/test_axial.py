@@ -33,7 +33,8 @@ def test_the_mean_lies_between_the_views_and_their_distance_is_the_disagreement(
 
     volume = np.random.default_rng(0).random((4, 6, 6)).astype(np.float32)
     views = predict_axial(Mirror(), volume)
-    assert np.allclose(views.xz, volume[:, :, ::-1]) and np.allclose(views.yz, volume[:, ::-1])
+    assert np.allclose(views.xz, volume[:, :, ::-1])
+    assert np.allclose(views.yz, volume[:, ::-1])
     assert np.allclose(views.mean, (views.xz + views.yz) / 2)
     assert np.allclose(views.disagreement, np.abs(views.xz - views.yz))
 

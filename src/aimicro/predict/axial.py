@@ -34,12 +34,12 @@ class AxialViews(NamedTuple):
     @property
     def mean(self) -> Array:
         """Both, averaged: what one slice invents, the slices across it seldom confirm."""
-        return (self.xz + self.yz) / 2
+        return np.asarray((self.xz + self.yz) / 2, np.float32)
 
     @property
     def disagreement(self) -> Array:
         """Distance of the two in each voxel, in the unit of the stack."""
-        return np.abs(self.xz - self.yz)
+        return np.asarray(np.abs(self.xz - self.yz), np.float32)
 
 
 def predict_axial(network: nn.Module, stack: ArrayLike) -> AxialViews:
@@ -49,9 +49,9 @@ def predict_axial(network: nn.Module, stack: ArrayLike) -> AxialViews:
     ----------
     network : torch.nn.Module
         Takes and gives images whose first axis is the blurred one, as
-        `aimicro.train.lateral_pairs` makes them.
+        `aimicro.simulate.lateral_pairs` makes them.
     stack : array_like, (Z, Y, X)
-        Already interpolated along z, with `aimicro.train.stretched`.
+        Already interpolated along z, with `aimicro.simulate.stretched`.
 
     Returns
     -------

@@ -76,7 +76,8 @@ def richardson_lucy(
     Returns
     -------
     ndarray of float32, same shape and unit as `image`
-        With `finer`, of `(Z - 1) * finer + 1` planes. The estimate, nowhere negative, without the offset and the background.
+        The estimate, nowhere negative, without the offset and the background. With `finer` it has
+        ``(Z - 1) * finer + 1`` planes.
 
     Raises
     ------
