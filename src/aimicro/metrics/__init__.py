@@ -24,6 +24,7 @@ Here TN are the pixels, of N, that are background in both images. The last two c
 the other image has some foreground, and the argument `empty` does not change them.
 """
 
+from aimicro.metrics.anisotropy import side_contrast
 from aimicro.metrics.calibration import (
     Reliability,
     brier_score,
@@ -115,6 +116,7 @@ __all__ = [
     "risk_coverage",
     "score_points",
     "score_tracking",
+    "side_contrast",
     "split_error",
     "split_photons",
     "splits_and_merges",

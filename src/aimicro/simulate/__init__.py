@@ -4,6 +4,7 @@ from aimicro.simulate.annotator import annotate
 from aimicro.simulate.camera import Camera
 from aimicro.simulate.culture import CellParameters, Culture
 from aimicro.simulate.invented import invented_nuclei
+from aimicro.simulate.isotropic import LateralPairs, axial_kernel, lateral_pairs, stretched
 from aimicro.simulate.microscope import Acquisition, Microscope, Recording
 from aimicro.simulate.movies import Division, Event, Movie, Track, bleaching, dividing_cells
 from aimicro.simulate.noise import Noise
@@ -33,6 +34,7 @@ __all__ = [
     "Culture",
     "Division",
     "Event",
+    "LateralPairs",
     "Microscope",
     "Movie",
     "Noise",
@@ -44,6 +46,7 @@ __all__ = [
     "Track",
     "airy_psf",
     "annotate",
+    "axial_kernel",
     "beads",
     "bleaching",
     "blur",
@@ -52,6 +55,7 @@ __all__ = [
     "dividing_cells",
     "filaments",
     "invented_nuclei",
+    "lateral_pairs",
     "membranes",
     "mitochondria",
     "nuclei",
@@ -62,6 +66,7 @@ __all__ = [
     "scribble",
     "simulate_pair",
     "strehl_ratio",
+    "stretched",
     "tissue",
     "transmitted_light",
     "vesicles",
