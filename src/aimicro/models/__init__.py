@@ -11,6 +11,7 @@ from aimicro.models.segnet import SegNet
 from aimicro.models.stardist import StarDist
 from aimicro.models.unet import UNet
 from aimicro.models.vit import ViT
+from aimicro.models.wavefront import WavefrontReader
 
 __all__ = [
     "ARCHITECTURES",
@@ -26,6 +27,7 @@ __all__ = [
     "UNet",
     "VariationalAutoencoder",
     "ViT",
+    "WavefrontReader",
     "check_input",
     "signal_and_noise",
 ]

@@ -12,6 +12,7 @@ from aimicro.restore.inverse import inverse_filter, wiener
 from aimicro.restore.let import SelfTuned, pure_let, sure_let
 from aimicro.restore.lucy import log_likelihood, richardson_lucy
 from aimicro.restore.methods import METHODS, Method
+from aimicro.restore.phase_retrieval import Retrieved, misfit, modal_search, retrieve_wavefront
 from aimicro.restore.task import Recorded, RestorationTask
 from aimicro.restore.tikhonov import tikhonov, tikhonov_miller
 from aimicro.restore.tuning import Parameter, Tuned, Tunings
@@ -29,6 +30,7 @@ __all__ = [
     "Ranking",
     "Recorded",
     "RestorationTask",
+    "Retrieved",
     "SelfTuned",
     "Tuned",
     "Tunings",
@@ -45,7 +47,10 @@ __all__ = [
     "inverse_filter",
     "likely_psf",
     "log_likelihood",
+    "misfit",
+    "modal_search",
     "pure_let",
+    "retrieve_wavefront",
     "richardson_lucy",
     "sure_let",
     "tikhonov",

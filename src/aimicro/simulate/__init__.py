@@ -3,9 +3,11 @@
 from aimicro.simulate.annotator import annotate
 from aimicro.simulate.camera import Camera
 from aimicro.simulate.culture import CellParameters, Culture
+from aimicro.simulate.diversity import PhaseDiversity, random_strengths
 from aimicro.simulate.invented import invented_nuclei
 from aimicro.simulate.isotropic import LateralPairs, axial_kernel, lateral_pairs, stretched
 from aimicro.simulate.microscope import Acquisition, Microscope, Recording
+from aimicro.simulate.mirror import Mirror
 from aimicro.simulate.movies import Division, Event, Movie, Track, bleaching, dividing_cells
 from aimicro.simulate.noise import Noise
 from aimicro.simulate.optics import airy_psf, blur, otf, psf, strehl_ratio
@@ -36,9 +38,11 @@ __all__ = [
     "Event",
     "LateralPairs",
     "Microscope",
+    "Mirror",
     "Movie",
     "Noise",
     "Pair",
+    "PhaseDiversity",
     "Pupil",
     "Randomise",
     "Recording",
@@ -62,6 +66,7 @@ __all__ = [
     "otf",
     "phase_map",
     "psf",
+    "random_strengths",
     "random_wavefront",
     "scribble",
     "simulate_pair",

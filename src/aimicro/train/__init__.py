@@ -16,6 +16,7 @@ from aimicro.train.prompting import prompted
 from aimicro.train.resuming import Checkpoint
 from aimicro.train.scaling import Linear, Percentile, Scaling
 from aimicro.train.self_supervised import blind_spot, j_invariant
+from aimicro.train.simulated import SimulatedPatches
 from aimicro.train.windows import structure
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Patches",
     "Percentile",
     "Scaling",
+    "SimulatedPatches",
     "adversarial",
     "best_weights",
     "blind_spot",
