@@ -118,5 +118,5 @@ def test_strayed_refuses() -> None:
         strayed(np.zeros((4, 4)), np.zeros((4, 4)), floor=1, reach_px=-1)
     with pytest.raises(ValueError, match="Y, X"):
         crests(np.zeros((4, 4, 4)), floor=1)
-    with pytest.raises(ValueError, match="NaN|finite"):
+    with pytest.raises(ValueError, match="finite"):
         crests(np.full((4, 4), np.nan), floor=1)
