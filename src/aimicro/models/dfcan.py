@@ -39,8 +39,9 @@ def spectrum(x: Tensor) -> Tensor:  # (B, 32, Y, X)
     """
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     amplitude = torch.fft.fft2(x, norm="ortho").abs()  # (B, 32, Y, X)
-    flat: Tensor = (amplitude + 1e-8) ** _GAMMA  # (B, 32, Y, X)
-    return torch.fft.fftshift(flat, dim=(2, 3))
+    flat = (amplitude + 1e-8) ** _GAMMA
+    centred: Tensor = torch.fft.fftshift(flat, dim=(2, 3))  # (B, 32, Y, X)
+    return centred
 
 
 class FourierChannelAttention(nn.Module):
