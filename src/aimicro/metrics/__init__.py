@@ -33,6 +33,7 @@ from aimicro.metrics.calibration import (
     reliability,
 )
 from aimicro.metrics.corrections import Corrections, corrections
+from aimicro.metrics.detail import Strayed, crests, strayed, valley
 from aimicro.metrics.distance import (
     average_surface_distance,
     boundary_iou,
@@ -84,6 +85,7 @@ __all__ = [
     "Residual",
     "RiskCoverage",
     "SplitsAndMerges",
+    "Strayed",
     "TrackingScores",
     "Uncertainty",
     "affine_fit",
@@ -96,6 +98,7 @@ __all__ = [
     "centreline_dice",
     "confusion",
     "corrections",
+    "crests",
     "decorrelation",
     "dice",
     "expected_calibration_error",
@@ -121,7 +124,9 @@ __all__ = [
     "split_photons",
     "splits_and_merges",
     "ssim",
+    "strayed",
     "surface_dice",
     "tracking_graph",
     "uncertainty",
+    "valley",
 ]

@@ -1,6 +1,7 @@
 """Networks of the book: one short file each, shapes at line ends."""
 
 from aimicro.models.autoencoder import Autoencoder, VariationalAutoencoder
+from aimicro.models.dfcan import DFCAN
 from aimicro.models.diffusion import Diffusion, signal_and_noise
 from aimicro.models.discriminator import Discriminator
 from aimicro.models.network import ARCHITECTURES, Network, check_input
@@ -15,6 +16,7 @@ from aimicro.models.wavefront import WavefrontReader
 
 __all__ = [
     "ARCHITECTURES",
+    "DFCAN",
     "RCAN",
     "Autoencoder",
     "Diffusion",
