@@ -62,6 +62,7 @@ from aimicro.metrics.resolution import (
     fourier_correlation,
 )
 from aimicro.metrics.restoration import AffineFit, affine_fit, mean_psnr, mse, nrmse, psnr, ssim
+from aimicro.metrics.seams import seams
 from aimicro.metrics.splits import SplitsAndMerges, splits_and_merges
 from aimicro.metrics.tracking import (
     TrackingScores,
@@ -115,6 +116,7 @@ __all__ = [
     "risk_coverage",
     "score_points",
     "score_tracking",
+    "seams",
     "split_error",
     "split_photons",
     "splits_and_merges",
