@@ -64,6 +64,7 @@ from aimicro.metrics.resolution import (
     fourier_correlation,
 )
 from aimicro.metrics.restoration import AffineFit, affine_fit, mean_psnr, mse, nrmse, psnr, ssim
+from aimicro.metrics.seams import seams
 from aimicro.metrics.splits import SplitsAndMerges, splits_and_merges
 from aimicro.metrics.tracking import (
     TrackingScores,
@@ -119,6 +120,7 @@ __all__ = [
     "risk_coverage",
     "score_points",
     "score_tracking",
+    "seams",
     "side_contrast",
     "split_error",
     "split_photons",
