@@ -5,6 +5,7 @@ from aimicro.restore.bm3d import bm3d
 from aimicro.restore.bm4d import bm4d
 from aimicro.restore.centring import centred_psf
 from aimicro.restore.classical import DECONVOLVERS, Classical, Ranking, best_classical
+from aimicro.restore.correlated import bm3d_correlated
 from aimicro.restore.deconvolve import best_deconvolved
 from aimicro.restore.denoise import best_tuned, denoise, tune_all
 from aimicro.restore.fista import REGULARISERS, fista
@@ -39,6 +40,7 @@ __all__ = [
     "best_deconvolved",
     "best_tuned",
     "bm3d",
+    "bm3d_correlated",
     "bm4d",
     "centred_psf",
     "denoise",
