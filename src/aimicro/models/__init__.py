@@ -7,14 +7,17 @@ from aimicro.models.network import ARCHITECTURES, Network, check_input
 from aimicro.models.patch_classifier import PatchClassifier
 from aimicro.models.promptable import Promptable
 from aimicro.models.rcan import RCAN
+from aimicro.models.rln import RLN
 from aimicro.models.segnet import SegNet
 from aimicro.models.stardist import StarDist
 from aimicro.models.unet import UNet
+from aimicro.models.unrolled import Unrolled
 from aimicro.models.vit import ViT
 
 __all__ = [
     "ARCHITECTURES",
     "RCAN",
+    "RLN",
     "Autoencoder",
     "Diffusion",
     "Discriminator",
@@ -24,6 +27,7 @@ __all__ = [
     "SegNet",
     "StarDist",
     "UNet",
+    "Unrolled",
     "VariationalAutoencoder",
     "ViT",
     "check_input",

@@ -3,7 +3,13 @@
 from aimicro.restore.anscombe import anscombe, inverse_anscombe
 from aimicro.restore.bm3d import bm3d
 from aimicro.restore.bm4d import bm4d
-from aimicro.restore.classical import DECONVOLVERS, Classical, Ranking, best_classical
+from aimicro.restore.classical import (
+    DECONVOLVERS,
+    Classical,
+    Ranking,
+    apply_classical,
+    best_classical,
+)
 from aimicro.restore.deconvolve import best_deconvolved
 from aimicro.restore.denoise import best_tuned, denoise, tune_all
 from aimicro.restore.fista import REGULARISERS, fista
@@ -32,6 +38,7 @@ __all__ = [
     "Tuned",
     "Tunings",
     "anscombe",
+    "apply_classical",
     "best_classical",
     "best_deconvolved",
     "best_tuned",
