@@ -46,7 +46,8 @@ def test_a_step_leaves_darkness_dark_and_light_above_zero() -> None:
     x = torch.rand(1, 1, 8, 8)
     x[..., :4] = 0
     estimate = network.h2(x)
-    assert (estimate[..., :4] == 0).all() and (estimate[..., 4:] > 0).all()
+    assert (estimate[..., :4] == 0).all()
+    assert (estimate[..., 4:] > 0).all()
 
 
 def test_below_zero_counts_as_zero() -> None:

@@ -79,7 +79,7 @@ def test_weights_go_along_to_another_psf() -> None:
     [
         (PSF / 2, "sum of 1"),
         (PSF - 0.1, "from 0 up"),
-        (np.where(PSF == PSF.max(), np.nan, PSF), "finite"),
+        (np.where(PSF.max() == PSF, np.nan, PSF), "finite"),
         (np.full((4, 4), 1 / 16), "odd length"),
         (np.full(9, 1 / 9), "axes"),
     ],

@@ -73,7 +73,7 @@ def test_truth_and_smoothness_are_added(light: np.ndarray) -> None:
 
 def test_variation_of_a_volume_is_its_slope() -> None:
     z, y, x = np.mgrid[:6, :7, :8]
-    ramp = torch.from_numpy((2.0 * z + 3 * y + 6 * x))[None, None]
+    ramp = torch.from_numpy(2.0 * z + 3 * y + 6 * x)[None, None]
     assert np.isclose(float(variation(ramp)), 7)
 
 
@@ -81,9 +81,7 @@ def test_a_network_learns_without_truth() -> None:
     lights = [np.random.default_rng(k).random((32, 32)) ** 4 for k in range(4)]
     images = [blur(light, PSF) for light in lights]
     scaling = Scaling(Linear(), Linear())
-    patches = ArrayPatches(
-        images, None, patch_size=(16, 16), batch_size=4, scaling=scaling
-    )
+    patches = ArrayPatches(images, None, patch_size=(16, 16), batch_size=4, scaling=scaling)
     torch.manual_seed(0)
     network = UNet(channels=4, depth=1)
     objective = blurred_again(PSF, noise="gaussian")
@@ -112,7 +110,7 @@ def test_patches_must_be_larger_than_the_psf() -> None:
     [
         (2 * PSF, "sum of 1"),
         (PSF - 0.1, "from 0 up"),
-        (np.where(PSF == PSF.max(), np.inf, PSF), "finite"),
+        (np.where(PSF.max() == PSF, np.inf, PSF), "finite"),
         (np.full((4, 4), 1 / 16), "odd length"),
     ],
 )

@@ -114,5 +114,5 @@ class RLN(Network):
         estimates = torch.cat([coarse, self.h2(x)], dim=1)  # (B, 2, Z, Y, X)
         first = F.softplus(self.h3[0](estimates))  # (B, 8, Z, Y, X)
         second = F.softplus(self.h3[1](torch.cat([first, estimates], dim=1)))  # (B, 8, Z, Y, X)
-        merged = self.h3[2](torch.cat([first, second], dim=1))  # (B, 8, Z, Y, X)
+        merged: Tensor = self.h3[2](torch.cat([first, second], dim=1))  # (B, 8, Z, Y, X)
         return merged.mean(dim=1, keepdim=True)  # (B, 1, Z, Y, X)

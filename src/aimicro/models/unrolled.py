@@ -62,7 +62,7 @@ def psf_of(psf: npt.ArrayLike, ndim: int) -> npt.NDArray[np.float32]:
             f"Expected a PSF with sides of odd length, got shape {kernel.shape}. "
             "Compute it in an odd window, so that its centre is a voxel."
         )
-    return (kernel / kernel.sum()).astype(np.float32)
+    return np.asarray(kernel / kernel.sum(), np.float32)
 
 
 class Optics(nn.Module):
@@ -99,8 +99,8 @@ class Optics(nn.Module):
         """The image of a specimen, where all light that reaches it is known."""
         spread = self._filtered(specimen, mirrored=False)
         # The PSF begins, not is centred, at the first voxel: the image lies 2 r further on.
-        window = (slice(2 * r, None) for r in self.radius)
-        return spread[(..., *window)]  # (B, 1, Z, Y, X)
+        window = tuple(slice(2 * r, None) for r in self.radius)
+        return spread[(slice(None), slice(None), *window)]  # (B, 1, Z, Y, X)
 
     def back(self, image: Tensor) -> Tensor:  # (B, 1, Z, Y, X)
         """The transpose: an image, spread over the specimen with the mirrored PSF."""
@@ -112,7 +112,8 @@ class Optics(nn.Module):
         transfer = torch.fft.rfftn(self.psf, s=shape, dim=self.axes)
         transfer = transfer.conj() if mirrored else transfer
         spectrum = torch.fft.rfftn(x.float(), dim=self.axes)
-        return torch.fft.irfftn(spectrum * transfer, s=shape, dim=self.axes)
+        filtered: Tensor = torch.fft.irfftn(spectrum * transfer, s=shape, dim=self.axes)
+        return filtered
 
 
 class Unrolled(Network):
@@ -204,8 +205,8 @@ class Unrolled(Network):
             estimate = estimate * correction
             told = torch.cat([estimate, (correction + _LEAST).log()], dim=1)
             estimate = estimate * (_STEEPEST * torch.tanh(regulariser(told))).float().exp()
-        field = (slice(r, -r or None) for r in self.optics.radius)
-        return estimate[(..., *field)]  # (B, 1, Z, Y, X)
+        field = tuple(slice(r, -r or None) for r in self.optics.radius)
+        return estimate[(slice(None), slice(None), *field)]  # (B, 1, Z, Y, X)
 
 
 def regulariser(ndim: int, channels: int) -> nn.Sequential:

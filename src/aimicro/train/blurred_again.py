@@ -104,21 +104,24 @@ def blurred_again(
                 "Choose a larger patch_size, or cut off the rim of the PSF and divide by its sum."
             )
         prediction = network(x).float()
-        margin = (slice(r, -r or None) for r in optics.radius)
-        recording = x.float()[(..., *margin)]
+        margin = tuple(slice(r, -r or None) for r in optics.radius)
+        recording = x.float()[(slice(None), slice(None), *margin)]
         expected = optics.to(x.device).image(prediction) + background
         if photons:
             expected = expected.clamp(min=_LEAST)
-            loss = (expected - recording * expected.log()).mean()
+            loss: Tensor = (expected - recording * expected.log()).mean()
         else:
             loss = F.mse_loss(expected, recording)
         loss = loss + (prediction.clamp(max=0) ** 2).mean()
         if smoothness:
             loss = loss + smoothness * variation(prediction)
-        return loss + truth * F.mse_loss(prediction, target) if truth else loss
+        if truth:
+            loss = loss + truth * F.mse_loss(prediction, target)
+        return loss
 
-    settings = f"PSF {zlib.crc32(kernel.tobytes()):08x}, {background:g}, {noise}, {smoothness:g}, {truth:g}"
-    return named(objective, f"blurred_again({settings})")
+    checksum = f"PSF {zlib.crc32(kernel.tobytes()):08x}"
+    weights = f"{background:g}, {noise}, {smoothness:g}, {truth:g}"
+    return named(objective, f"blurred_again({checksum}, {weights})")
 
 
 def variation(image: Tensor) -> Tensor:
