@@ -8,9 +8,11 @@ from aimicro.models.network import ARCHITECTURES, Network, check_input
 from aimicro.models.patch_classifier import PatchClassifier
 from aimicro.models.promptable import Promptable
 from aimicro.models.rcan import RCAN
+from aimicro.models.rln import RLN
 from aimicro.models.segnet import SegNet
 from aimicro.models.stardist import StarDist
 from aimicro.models.unet import UNet
+from aimicro.models.unrolled import Unrolled
 from aimicro.models.vit import ViT
 from aimicro.models.wavefront import WavefrontReader
 
@@ -18,6 +20,7 @@ __all__ = [
     "ARCHITECTURES",
     "DFCAN",
     "RCAN",
+    "RLN",
     "Autoencoder",
     "Diffusion",
     "Discriminator",
@@ -27,6 +30,7 @@ __all__ = [
     "SegNet",
     "StarDist",
     "UNet",
+    "Unrolled",
     "VariationalAutoencoder",
     "ViT",
     "WavefrontReader",

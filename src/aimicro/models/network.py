@@ -59,9 +59,9 @@ class Network(nn.Module):
         # Partial, since a copied network is made without arguments and then given its state.
         bound = inspect.signature(cls).bind_partial(*args, **kwargs)
         bound.apply_defaults()
-        # Numbers of NumPy as those of Python, which a file can hold.
+        # Numbers and arrays of NumPy as those of Python, which a file can hold.
         network.config = {
-            name: value.item() if hasattr(value, "item") else value
+            name: value.tolist() if hasattr(value, "tolist") else value
             for name, value in bound.arguments.items()
         }
         return network

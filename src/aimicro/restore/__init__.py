@@ -4,7 +4,13 @@ from aimicro.restore.anscombe import anscombe, inverse_anscombe
 from aimicro.restore.bm3d import bm3d
 from aimicro.restore.bm4d import bm4d
 from aimicro.restore.centring import centred_psf
-from aimicro.restore.classical import DECONVOLVERS, Classical, Ranking, best_classical
+from aimicro.restore.classical import (
+    DECONVOLVERS,
+    Classical,
+    Ranking,
+    apply_classical,
+    best_classical,
+)
 from aimicro.restore.correlated import bm3d_correlated
 from aimicro.restore.deconvolve import best_deconvolved
 from aimicro.restore.denoise import best_tuned, denoise, tune_all
@@ -36,6 +42,7 @@ __all__ = [
     "Tuned",
     "Tunings",
     "anscombe",
+    "apply_classical",
     "best_classical",
     "best_deconvolved",
     "best_tuned",

@@ -264,6 +264,33 @@ def best_classical(task: RestorationTask, *, workers: int = 2) -> Ranking:
     return Ranking(sorted(ranking.items(), key=lambda item: -item[1].psnr))
 
 
+def apply_classical(task: RestorationTask, tuned: Classical) -> Classical:
+    """Run a method on other images than those it was tuned on, with its parameters as they are.
+
+    Parameters
+    ----------
+    task : RestorationTask
+        The other images. The truths only score.
+    tuned : Classical
+        From the ranking of `best_classical`.
+
+    Returns
+    -------
+    Classical
+        The same method and parameters, with the score and the results of these images.
+
+    Raises
+    ------
+    KeyError
+        If the method does not apply to this task.
+
+    Notes
+    -----
+    Used in chapter 6, *Deep deconvolution*.
+    """
+    return _run(task, tuned.name, tuned.parameters)
+
+
 def _tuned(task: RestorationTask, workers: int) -> dict[str, Classical]:
     """Each method after a search of its best parameters."""
     tunings = tune_all(

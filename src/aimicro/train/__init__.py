@@ -2,6 +2,7 @@
 
 from aimicro.train.adversarial import adversarial
 from aimicro.train.arrays import ArrayPatches
+from aimicro.train.blurred_again import blurred_again
 from aimicro.train.checkpoint import CheckpointError, best_weights, load_model, save_model
 from aimicro.train.diffusing import diffusion
 from aimicro.train.files import FilePatches
@@ -37,6 +38,7 @@ __all__ = [
     "adversarial",
     "best_weights",
     "blind_spot",
+    "blurred_again",
     "cross_entropy",
     "diffusion",
     "fit",
