@@ -62,6 +62,40 @@ class Blur:
         return values(spread, self._room, self.shape)
 
 
+class Thinned(Blur):
+    """The way from a specimen in fine planes to an image of every so manieth plane, and back.
+
+    Parameters
+    ----------
+    psf : ndarray of float32, (Z, Y, X)
+        As for `Blur`, in steps of the specimen.
+    shape : sequence of int
+        Of the image.
+    step : int
+        Planes of the specimen from one plane of the image to the next; the first and the last are
+        planes of both.
+    """
+
+    def __init__(self, psf: Image, shape: Sequence[int], step: int) -> None:
+        self._fine, self._step = ((shape[0] - 1) * step + 1, *shape[1:]), step
+        super().__init__(psf, self._fine)
+
+    def seen(self, specimen: Image) -> Image:
+        """The image of a specimen."""
+        return super().seen(specimen)[:: self._step]
+
+    def back(self, image: Image) -> Image:
+        """The transpose of `seen`: planes that nobody recorded send nothing back."""
+        fine = np.zeros(self._fine, image.dtype)
+        fine[:: self._step] = image
+        return super().back(fine)
+
+
+def blur_of(psf: Image, shape: Sequence[int], finer: int) -> Blur:
+    """The way to an image of all planes, or of every so manieth."""
+    return Blur(psf, shape) if finer == 1 else Thinned(psf, shape, finer)
+
+
 class Mirrored:
     """The spectrum of an image that is mirrored at its borders as far as the PSF extends.
 

@@ -26,6 +26,17 @@ def checked(image: npt.ArrayLike, psf: npt.ArrayLike) -> tuple[Image, Image]:
     return data.astype(np.float32), (kernel / kernel.sum()).astype(np.float32)
 
 
+def finer_of(finer: int, ndim: int) -> int:
+    """Planes of the estimate for each of the image, or an error unless there are planes."""
+    finer = checks.whole("finer", finer, low=1, hint="Give the step in z over the pixel size.")
+    if finer > 1 and ndim != 3:
+        raise ValueError(
+            f"Expected a volume (Z, Y, X) for finer={finer}, got an image with {ndim} axes. "
+            "Only planes can be missing; leave finer out."
+        )
+    return finer
+
+
 def checked_noise(noise: Noise) -> Noise:
     """What is known about the noise, or an error unless it is told in full."""
     if not isinstance(noise, Noise):

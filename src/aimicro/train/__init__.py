@@ -7,6 +7,7 @@ from aimicro.train.diffusing import diffusion
 from aimicro.train.files import FilePatches
 from aimicro.train.fit import fit
 from aimicro.train.history import History
+from aimicro.train.isotropic import LateralPairs, axial_kernel, lateral_pairs, side_contrast, stretched
 from aimicro.train.losses import LOSSES, METRICS
 from aimicro.train.mask_losses import cross_entropy, focal, tversky
 from aimicro.train.objectives import OBJECTIVES, Objective, supervised, variational
@@ -27,12 +28,14 @@ __all__ = [
     "CheckpointError",
     "FilePatches",
     "History",
+    "LateralPairs",
     "Linear",
     "Objective",
     "Patches",
     "Percentile",
     "Scaling",
     "adversarial",
+    "axial_kernel",
     "best_weights",
     "blind_spot",
     "cross_entropy",
@@ -40,10 +43,13 @@ __all__ = [
     "fit",
     "focal",
     "j_invariant",
+    "lateral_pairs",
     "load_model",
     "perceptual",
     "prompted",
     "save_model",
+    "side_contrast",
+    "stretched",
     "structure",
     "supervised",
     "tversky",
