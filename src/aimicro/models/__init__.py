@@ -3,6 +3,7 @@
 from aimicro.models.autoencoder import Autoencoder, VariationalAutoencoder
 from aimicro.models.diffusion import Diffusion, signal_and_noise
 from aimicro.models.discriminator import Discriminator
+from aimicro.models.multi_wiener import MultiWiener
 from aimicro.models.network import ARCHITECTURES, Network, check_input
 from aimicro.models.patch_classifier import PatchClassifier
 from aimicro.models.promptable import Promptable
@@ -18,6 +19,7 @@ __all__ = [
     "Autoencoder",
     "Diffusion",
     "Discriminator",
+    "MultiWiener",
     "Network",
     "PatchClassifier",
     "Promptable",

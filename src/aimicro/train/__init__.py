@@ -7,7 +7,13 @@ from aimicro.train.diffusing import diffusion
 from aimicro.train.files import FilePatches
 from aimicro.train.fit import fit
 from aimicro.train.history import History
-from aimicro.train.isotropic import LateralPairs, axial_kernel, lateral_pairs, side_contrast, stretched
+from aimicro.train.isotropic import (
+    LateralPairs,
+    axial_kernel,
+    lateral_pairs,
+    side_contrast,
+    stretched,
+)
 from aimicro.train.losses import LOSSES, METRICS
 from aimicro.train.mask_losses import cross_entropy, focal, tversky
 from aimicro.train.objectives import OBJECTIVES, Objective, supervised, variational
