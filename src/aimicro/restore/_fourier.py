@@ -1,12 +1,16 @@
 """Real Fourier transforms as deconvolution needs them: what leaves on one side never comes in."""
 
+import operator
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
 from aimicro.restore.anscombe import Image
+from aimicro.simulate.varying import node_weights
 
 Spectrum = npt.NDArray[np.complex64]
 
@@ -38,15 +42,15 @@ class Blur:
         reach = [_reach(psf, axis) for axis in range(psf.ndim)]
         self.shape = tuple(n + 2 * r for n, r in zip(shape, reach, strict=True))
         self.field = tuple(slice(r, r + n) for n, r in zip(shape, reach, strict=True))
-        self._image = tuple(shape)
+        self._image, self._reach = tuple(shape), reach
         # A voxel of the image and one of the specimen are no farther apart than `far`.
         far = [min(p // 2, n + r - 1) for p, n, r in zip(psf.shape, shape, reach, strict=True)]
-        middle = tuple(
+        self._middle = tuple(
             slice(p // 2 - d, p // 2 + d + 1) for p, d in zip(psf.shape, far, strict=True)
         )
         self._room = room_for(n + r + d for n, r, d in zip(shape, reach, far, strict=True))
         # The specimen begins `reach` before the image, but both begin at the first voxel here.
-        self._otf = otf(psf[middle], self._room, reach)
+        self._otf = otf(psf[self._middle], self._room, reach)
         self._mirrored = self._otf.conj()
 
     def seen(self, specimen: Image) -> Image:
@@ -92,8 +96,49 @@ class Thinned(Blur):
 
 
 def blur_of(psf: Image, shape: Sequence[int], finer: int) -> Blur:
-    """The way to an image of all planes, or of every so manieth."""
+    """The way to an image of all planes, or of every so manieth, or through a PSF that changes."""
+    if psf.ndim > len(shape):
+        return Varying(psf, shape)
     return Blur(psf, shape) if finer == 1 else Thinned(psf, shape, finer)
+
+
+class Varying(Blur):
+    """The way through a lens whose PSF changes across an image, and back.
+
+    Parameters
+    ----------
+    psfs : ndarray of float32, (rows, columns, Y, X)
+        Those of the nodes, each with a sum of 1, with sides of odd length.
+    shape : sequence of int
+        Of the image.
+    """
+
+    def __init__(self, psfs: Image, shape: Sequence[int]) -> None:
+        widest = psfs.max(axis=(0, 1))
+        super().__init__(widest / widest.sum(), shape)
+        beyond = (self._reach[0], self._reach[1])
+        self._nodes = [
+            (otf(psfs[row, column][self._middle], self._room, beyond), weight)
+            for row, column, weight in node_weights(tuple(shape), *psfs.shape[:2], beyond)
+        ]
+
+    def seen(self, specimen: Image) -> Image:
+        """The image of a specimen: each node's part of the light goes through its PSF."""
+        parts = (H * spectrum(weight * specimen, self._room) for H, weight in self._nodes)
+        return values(_sum(parts), self._room, self._image)
+
+    def back(self, image: Image) -> Image:
+        """The transpose of `seen`."""
+        spread = spectrum(image, self._room)
+        parts = (
+            weight * values(H.conj() * spread, self._room, self.shape) for H, weight in self._nodes
+        )
+        return _sum(parts)
+
+
+def _sum(arrays: Iterable[Any]) -> Any:
+    """The sum of arrays, one at a time in memory."""
+    return reduce(operator.iadd, arrays)
 
 
 class Mirrored:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from aimicro import checks
 from aimicro.restore.anscombe import Image
 from aimicro.simulate import Noise
+from aimicro.simulate.varying import node_psfs
 
 
 def checked(image: npt.ArrayLike, psf: npt.ArrayLike) -> tuple[Image, Image]:
@@ -24,6 +25,15 @@ def checked(image: npt.ArrayLike, psf: npt.ArrayLike) -> tuple[Image, Image]:
             "Compute it in an odd window, so that its centre is a voxel."
         )
     return data.astype(np.float32), (kernel / kernel.sum()).astype(np.float32)
+
+
+def checked_lens(image: npt.ArrayLike, psf: npt.ArrayLike) -> tuple[Image, Image]:
+    """The same, where the PSF may also be those of nodes (rows, columns, Y, X) of an image."""
+    if np.ndim(psf) != 4:
+        return checked(image, psf)
+    hint = "A PSF that changes across the field is one of images; take a volume plane by plane."
+    data = checks.intensities("image", image, ndim=2, hint=hint)
+    return data.astype(np.float32), node_psfs(psf)
 
 
 def finer_of(finer: int, ndim: int) -> int:

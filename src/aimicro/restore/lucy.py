@@ -10,7 +10,7 @@ from aimicro import checks
 from aimicro.restore._fourier import SEEN, Blur, blur_of
 from aimicro.restore._variation import curvature, steps_of
 from aimicro.restore.anscombe import Image
-from aimicro.restore.kernel import checked, finer_of, last_of, light_of
+from aimicro.restore.kernel import checked, checked_lens, finer_of, last_of, light_of
 from aimicro.simulate import Noise
 
 _FARTHEST = 0.9  # of the last change: with all of it, late estimates would swing
@@ -51,7 +51,8 @@ def richardson_lucy(
         Light in any unit, nowhere negative; with `noise`, the counts of the camera as they are.
     psf : array_like, same number of axes
         *h*, nowhere negative, with a sum of 1, sides of odd length, and its centre in the middle;
-        it may be larger than the image. All of it is used.
+        it may be larger than the image. All of it is used. For an image whose PSF changes across
+        the field: `(rows, columns, Y, X)`, as for :func:`aimicro.simulate.varying_blur`.
     iterations : int
         How often, at least once: a few where photons are few, hundreds where they are many.
     noise : Noise, optional
@@ -165,7 +166,7 @@ def richardson_lucy_estimates(
     finer: int = 1,
 ) -> Iterator[Image]:
     """The estimate after each iteration of Richardson and Lucy, without end."""
-    data, kernel = checked(image, psf)
+    data, kernel = checked_lens(image, psf)
     data, light = light_of(data, noise, background)
     # Beyond 0.2 a voxel that is brighter than all around it would be divided by less than 0.
     hint = "Start with 0.005."

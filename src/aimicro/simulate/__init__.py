@@ -27,6 +27,7 @@ from aimicro.simulate.specimens import (
     vesicles,
 )
 from aimicro.simulate.transmitted import cell_thickness, phase_map, transmitted_light
+from aimicro.simulate.varying import varying_blur
 from aimicro.simulate.zernike import wavefront, zernike
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "stretched",
     "tissue",
     "transmitted_light",
+    "varying_blur",
     "vesicles",
     "wavefront",
     "zernike",
