@@ -42,7 +42,7 @@ def test_every_point_keeps_its_light() -> None:
 
 
 def test_weights_are_one_together_beyond_the_field_too() -> None:
-    weights = [weight for *_, weight in node_weights((20, 31), 3, 4, (5, 2))]
+    weights = [weight for *_, weight in node_weights((20, 31), 3, 4, beyond=(5, 2))]
     assert weights[0].shape == (30, 35)
     assert_allclose(sum(weights), 1, atol=1e-6)
 

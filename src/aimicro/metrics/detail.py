@@ -133,6 +133,7 @@ def crests(image: npt.ArrayLike, *, floor: float) -> npt.NDArray[np.bool_]:
     height, width = pixels.shape
 
     def beside(dy: int, dx: int) -> npt.NDArray[np.float64]:
+        """Return the image, moved by a step."""
         neighbour: npt.NDArray[np.float64] = padded[1 + dy :, 1 + dx :][:height, :width]
         return neighbour
 
@@ -189,6 +190,7 @@ def strayed(
         )
 
     def far(image: npt.ArrayLike, other: npt.ArrayLike) -> float:
+        """Return the fraction of an image's crests that lie far from those of another."""
         asked = crests(image, floor=floor)
         around = ndimage.distance_transform_edt(~np.pad(crests(other, floor=floor / 2), 1))
         none = not crests(other, floor=floor / 2).any()

@@ -58,7 +58,7 @@ class WienerFilters(nn.Module):
             H = torch.fft.rfft2(window.roll((-half, -half), (-2, -1)))  # (filters, Y, X / 2 + 1)
             K = self.regularisation.float().exp()[:, None, None]
             spectrum = torch.fft.rfft2(x) * (H.conj() / (H.abs() ** 2 + K))
-            sharp = torch.fft.irfft2(spectrum, s=sides)
+            sharp: Tensor = torch.fft.irfft2(spectrum, s=sides)
         return sharp[..., half : half + height, half : half + width]
 
 
@@ -155,4 +155,5 @@ class MultiWiener(Network):
     def forward(self, x: Tensor) -> Tensor:  # (B, 1, Y, X)
         """Restore a batch of images; the comments follow one of 64 x 64 pixels."""
         x = self.wiener(x)  # (B, 9, 64, 64)
-        return self.refinement(x)  # (B, 1, 64, 64)
+        x = self.refinement(x)  # (B, 1, 64, 64)
+        return x

@@ -45,6 +45,7 @@ def psf_of(psf: npt.ArrayLike, ndim: int) -> npt.NDArray[np.float32]:
     Returns
     -------
     ndarray of float32
+        Scaled so that it adds up to exactly 1.
 
     Raises
     ------

@@ -1,9 +1,6 @@
 """Real Fourier transforms as deconvolution needs them: what leaves on one side never comes in."""
 
-import operator
 from collections.abc import Callable, Iterable, Sequence
-from functools import reduce
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -119,26 +116,23 @@ class Varying(Blur):
         beyond = (self._reach[0], self._reach[1])
         self._nodes = [
             (otf(psfs[row, column][self._middle], self._room, beyond), weight)
-            for row, column, weight in node_weights(tuple(shape), *psfs.shape[:2], beyond)
+            for row, column, weight in node_weights(tuple(shape), *psfs.shape[:2], beyond=beyond)
         ]
 
     def seen(self, specimen: Image) -> Image:
         """The image of a specimen: each node's part of the light goes through its PSF."""
-        parts = (H * spectrum(weight * specimen, self._room) for H, weight in self._nodes)
-        return values(_sum(parts), self._room, self._image)
+        spread = np.zeros_like(self._otf)
+        for H, weight in self._nodes:
+            spread += H * spectrum(weight * specimen, self._room)
+        return values(spread, self._room, self._image)
 
     def back(self, image: Image) -> Image:
         """The transpose of `seen`."""
         spread = spectrum(image, self._room)
-        parts = (
-            weight * values(H.conj() * spread, self._room, self.shape) for H, weight in self._nodes
-        )
-        return _sum(parts)
-
-
-def _sum(arrays: Iterable[Any]) -> Any:
-    """The sum of arrays, one at a time in memory."""
-    return reduce(operator.iadd, arrays)
+        found = np.zeros(self.shape, np.float32)
+        for H, weight in self._nodes:
+            found += weight * values(H.conj() * spread, self._room, self.shape)
+        return found
 
 
 class Mirrored:

@@ -1,12 +1,11 @@
 """A blur that changes across the field: sharp on the axis of the lens, smeared in the corners."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aimicro import checks
-from aimicro.simulate import _limits
 from aimicro.simulate.optics import convolve
 
 
@@ -102,7 +101,7 @@ def node_psfs(psfs: ArrayLike) -> NDArray[np.float32]:
 
 
 def node_weights(
-    shape: tuple[int, ...], rows: int, columns: int, beyond: tuple[int, int] = (0, 0)
+    shape: Sequence[int], rows: int, columns: int, *, beyond: tuple[int, int] = (0, 0)
 ) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
     """Yield row, column and weights of each node; together they are 1 everywhere.
 
@@ -121,4 +120,4 @@ def node_weights(
 def _tents(side: int, n: int, beyond: int) -> NDArray[np.float64]:
     """Weights (n, side + 2 * beyond) of the nodes along one axis."""
     place = np.clip(np.arange(-beyond, side + beyond), 0, side - 1) / max(side - 1, 1) * (n - 1)
-    return np.maximum(1 - np.abs(place - np.arange(n)[:, np.newaxis]), 0)
+    return np.asarray(np.maximum(1 - np.abs(place - np.arange(n)[:, np.newaxis]), 0))
