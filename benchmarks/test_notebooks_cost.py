@@ -1,8 +1,9 @@
 """Do the notebooks keep their budget? Run by `make bench`, after `make book`.
 
-The seconds are those of the run that the book shows. Each is divided by the seconds of a fixed
-piece of work beside it (scripts/reference_work.py), which takes one second on two quiet cores: so
-a slower or a busier machine gives about the same number.
+The seconds are those of the run that the book shows, on one core, with another notebook on the
+other. Each is divided by the seconds of a fixed piece of work beside it, scripts/reference_work.py,
+which takes one second on a quiet core: so a slower or a busier machine gives about the same number.
+What a notebook computes on one core in 90 s takes about 60 s on two, which is the budget.
 """
 
 import runpy
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-MOST, TYPICAL, MOST_BYTES = 60, 30, 2e9
+MOST, TYPICAL, MOST_BYTES = 90, 45, 2e9
 
 
 def test_every_notebook_keeps_its_budget():
