@@ -109,6 +109,9 @@ def test_it_restores_nearly_as_well_as_the_true_psf():
         (KIND, [1.0, 2.0], 1, r"got shape \(2,\) for 5\. "),
         ([psf(1), psf(1, side=9)], [1.0, 2.0], 1, r"PSFs of one shape, got \[\(9, 9\), \(17, 17\)"),
         (KIND, [1.0] * 5, 0, "tolerance .*Start with 1000"),
+        (KIND, [1.0] * 4 + [np.nan], 1, "log-likelihoods that are finite, got nan"),
+        ([psf(1), -psf(1)], [1.0, 2.0], 1, "each candidate"),
+        ([psf(1), np.nan * psf(1)], [1.0, 2.0], 1, "each candidate"),
     ],
 )
 def test_what_cannot_be_weighed(candidates, logs, tolerance, message):

@@ -163,7 +163,9 @@ def test_the_mean_around_a_pixel_does_not_depend_on_it() -> None:
 @pytest.mark.parametrize(
     ("objective", "arguments", "message"),
     [
-        (blind_spot, {"fraction": 0}, "Expected fraction above 0 to 1, got 0"),
+        (blind_spot, {"fraction": 0}, "Expected fraction above 0 to 0.5, got 0"),
+        (blind_spot, {"fraction": 1}, "Expected fraction above 0 to 0.5, got 1"),
+        (blind_spot, {"fraction": 0.2, "hide": 2}, "Take a fraction of at most 0.1"),
         (blind_spot, {"radius": 0.5}, "Expected radius as a whole number"),
         (blind_spot, {"hide": -1}, "Expected hide of 0 or more, got -1"),
         (blind_spot, {"axis": 0}, "Expected axis from -3 to -1, got 0"),
@@ -179,3 +181,10 @@ def test_an_axis_that_images_lack_is_refused() -> None:
     x = torch.rand(1, 1, 8, 8)
     with pytest.raises(ValueError, match="one of the 2 of the patches, got -3"):
         blind_spot(hide=1, axis=-3)(torch.nn.Identity(), x, x)
+
+
+def test_a_line_that_would_be_hidden_whole_is_refused() -> None:
+    x = torch.rand(1, 1, 16, 7)
+    with pytest.raises(ValueError, match=r"longer than the 7 pixels .* got 7"):
+        blind_spot(hide=3)(torch.nn.Identity(), x, x)
+    assert torch.isfinite(blind_spot(hide=3, axis=-2)(torch.nn.Identity(), x, x))

@@ -38,8 +38,8 @@ def likely_psf(
     Raises
     ------
     TypeError, ValueError
-        If there are no candidates, or not one likelihood for each, if they differ in shape, or if
-        the tolerance is not above 0.
+        If there are no candidates, or not one likelihood for each, if a number is not finite or a
+        candidate negative somewhere, if they differ in shape, or if the tolerance is not above 0.
 
     Notes
     -----
@@ -59,12 +59,18 @@ def likely_psf(
     1.0
     """
     tau = checks.number("tolerance", tolerance, above=0, hint="Start with 1000.")
-    psfs = [np.asarray(psf, dtype=float) for psf in candidates]
+    hint = "Give each as an image or a volume."
+    psfs = [checks.intensities("each candidate", psf, low=0, hint=hint) for psf in candidates]
     logs = np.asarray(log_likelihoods, dtype=float)
     if not psfs or logs.shape != (len(psfs),):
         raise ValueError(
             f"Expected a log-likelihood for each of one or more PSFs, got shape {logs.shape} for "
             f"{len(psfs)}. Compute one with log_likelihood for each."
+        )
+    if not np.isfinite(logs).all():
+        raise ValueError(
+            f"Expected log-likelihoods that are finite, got {logs[~np.isfinite(logs)][0]:g}. Leave "
+            "out the candidates with which the image cannot be explained."
         )
     if len({psf.shape for psf in psfs}) > 1:
         raise ValueError(

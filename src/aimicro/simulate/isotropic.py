@@ -78,8 +78,8 @@ def axial_kernel(psf: ArrayLike) -> Array:
     >>> z, y, x = np.indices((31, 15, 15)) - np.reshape((15, 7, 7), (3, 1, 1, 1))
     >>> spot = np.exp(-(z**2) / (2 * 5**2) - (y**2 + x**2) / (2 * 2**2))
     >>> kernel = axial_kernel(spot / spot.sum())
-    >>> print(f"{np.sqrt(kernel @ np.arange(-15, 16) ** 2):.1f}")
-    4.5
+    >>> print(f"{np.sqrt(kernel @ np.arange(-15, 16) ** 2):.1f} of {np.sqrt(5**2 - 2**2):.1f}")
+    4.6 of 4.6
     """
     hint = "Give the PSF of a volume, in voxels as long as they are wide."
     kernel = checks.psf("psf", psf, ndim=3, hint=hint)

@@ -26,7 +26,8 @@ def blind_spot(
     Parameters
     ----------
     fraction : float
-        Of the pixels to replace, at least one in each patch.
+        Of the pixels to replace, at least one in each patch. With what is hidden beside them, at
+        most half: from the rest they are to be guessed.
     radius : int
         How far away the neighbour may be along each axis, in pixels; each is as likely.
     hide : int
@@ -38,7 +39,13 @@ def blind_spot(
     Returns
     -------
     Objective
-        The mean squared error at the replaced pixels. The target is not looked at.
+        The mean squared error at the replaced pixels. The target is not looked at. It raises
+        ValueError for patches that lack the axis, or are not longer along it than what is hidden.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is outside its range, or more than half of the pixels would be hidden.
 
     Notes
     -----
@@ -62,10 +69,15 @@ def blind_spot(
     >>> bool(blind_spot()(nn.Identity(), noisy, noisy) > 0)
     True
     """
-    fraction = number("fraction", fraction, above=0, high=1, hint="Try 0.02.")
+    fraction = number("fraction", fraction, above=0, high=0.5, hint="Try 0.02.")
     radius = whole("radius", radius, low=1, hint="Try 5.")
     hide = whole("hide", hide, low=0, hint="Try 0 where the noise is independent.")
     axis = whole("axis", axis, low=-3, high=-1, hint="Write -1 for X, -2 for Y, -3 for Z.")
+    if fraction * (2 * hide + 1) > 0.5:
+        raise ValueError(
+            f"Expected at most half of the pixels hidden, got {fraction:g} of them with {hide} "
+            f"more to each side. Take a fraction of at most {0.5 / (2 * hide + 1):.2g}."
+        )
 
     def objective(network: nn.Module, x: Tensor, target: Tensor) -> Tensor:
         """Error at the spots."""
@@ -154,6 +166,11 @@ def _beside(x: Tensor, places: Tensor, hide: int, axis: int) -> tuple[Tensor, Te
         raise ValueError(
             f"Expected axis as one of the {len(sizes)} of the patches, got {axis}. Write -1 for X, "
             "-2 for Y."
+        )
+    if sizes[axis] <= 2 * hide + 1:
+        raise ValueError(
+            f"Expected patches longer than the {2 * hide + 1} pixels that are hidden along axis "
+            f"{axis}, got {sizes[axis]}. Take larger patches, or hide fewer."
         )
     if not hide:
         return places[..., :0], places[..., :0]
