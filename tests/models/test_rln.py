@@ -21,18 +21,24 @@ def by_the_book(network: RLN, x: torch.Tensor) -> torch.Tensor:
     def softplus(x: torch.Tensor) -> torch.Tensor:
         return torch.log1p(torch.exp(x))
 
-    def step(name: str, x: torch.Tensor) -> torch.Tensor:
-        def project(way: str, x: torch.Tensor) -> torch.Tensor:
-            first = softplus(conv(f"{name}.{way}_projection.0", x))
-            return softplus(conv(f"{name}.{way}_projection.2", first)).mean(1, keepdim=True)
+    def project(name: str, x: torch.Tensor) -> torch.Tensor:
+        seen = [softplus(conv(f"{name}.convs.0", x))]
+        seen.append(softplus(conv(f"{name}.convs.1", seen[0])))
+        if f"{name}.convs.2.weight" in weights:
+            seen.append(softplus(conv(f"{name}.convs.2", torch.cat(seen, 1))))
+        return seen[-1]
 
-        return x * project("backward", x / (project("forward", x) + 1e-3))
+    def mean(x: torch.Tensor) -> torch.Tensor:
+        return x.mean(1, keepdim=True)
 
-    coarse = step("h1", F.avg_pool2d(x, 2)).repeat_interleave(2, 2).repeat_interleave(2, 3)
-    both = torch.cat([coarse, step("h2", x)], 1)
-    first = softplus(conv("h3.0", both))
-    second = softplus(conv("h3.1", torch.cat([first, both], 1)))
-    return conv("h3.2", torch.cat([first, second], 1)).mean(1, keepdim=True)
+    coarse = F.avg_pool2d(x, 2)
+    back = project("bp1", coarse / (mean(project("fp1", coarse)) + coarse + 1e-3))
+    fine = F.conv_transpose2d(back, weights["up.weight"], weights["up.bias"], stride=2)
+    first = x * mean(softplus(conv("smooth", softplus(fine))))
+    second = first * (1 + mean(project("bp2", x / (mean(project("fp2", x)) + x + 1e-3))))
+    features = softplus(conv("h3.0", second))
+    more = softplus(conv("h3.1", torch.cat([features, second, first], 1)))
+    return mean(softplus(conv("h3.2", torch.cat([features, more], 1))))
 
 
 def test_network_computes_its_formulas() -> None:
@@ -41,13 +47,13 @@ def test_network_computes_its_formulas() -> None:
     torch.testing.assert_close(network(x), by_the_book(network, x))
 
 
-def test_a_step_leaves_darkness_dark_and_light_above_zero() -> None:
-    network = RLN(ndim=2, channels=4)
-    x = torch.rand(1, 1, 8, 8)
-    x[..., :4] = 0
-    estimate = network.h2(x)
-    assert (estimate[..., :4] == 0).all()
-    assert (estimate[..., 4:] > 0).all()
+def test_it_has_as_many_weights_as_the_published_one() -> None:
+    n = sum(parameter.numel() for parameter in RLN(ndim=3).parameters())
+    assert n == pytest.approx(16_000, rel=0.02)
+
+
+def test_light_stays_above_zero() -> None:
+    assert (RLN(ndim=2, channels=4)(torch.rand(1, 1, 8, 8) - 0.5) > 0).all()
 
 
 def test_below_zero_counts_as_zero() -> None:
@@ -72,7 +78,7 @@ def test_it_reaches_no_further_than_stated(ndim: int) -> None:
     ("settings", "message"),
     [
         ({"ndim": 1}, "Expected ndim from 2 to 3, got 1"),
-        ({"channels": 0}, "Expected channels of 1 or more, got 0"),
+        ({"channels": 1}, "Expected channels of 2 or more, got 1"),
     ],
 )
 def test_impossible_networks_are_refused(settings: dict[str, int], message: str) -> None:
