@@ -7,8 +7,8 @@
 The first two use the environment of scripts/bare.sh: the package as it would be published and what
 it depends on, nothing else. Notebooks that need torch are known by what they import or call.
 
-As many notebooks run at a time as there are cores, each on one core: two of them on two cores are
-done well before one after the other on both, because small networks hardly use the second core.
+As many notebooks run at a time as there are cores, up to four, each on one core: two of them on two
+cores are done well before one after the other on both: small networks hardly use the second.
 """
 
 import argparse
@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 WORK = ROOT / "_build" / "notebooks"
 SECONDS_A_CELL = 300  # a cell that takes longer hangs
+MOST_AT_A_TIME = 4  # each may take 2 GB of memory
 IMPORTED = r"from aimicro import (?:\([^)]*|[^(\n]*)\b({rooms})\b|aimicro\.({rooms})\b"
 # A collection is asked for; networks that were trained before come with the package.
 REAL_DATA = re.compile(r"(?<![.\w])data\.(?!card\(|weights\()[a-z_]+\(")
@@ -103,6 +104,13 @@ def run_one(path: Path, kernel: str | None, report: Path | None, kept: bool) -> 
     return int(status), written.getvalue()
 
 
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def run(notebooks: list[Path], *, kernel: str | None, report: Path | None, kept: bool) -> int:
     """Run notebooks, each in a folder of its own that must stay empty; return an exit status."""
     shutil.rmtree(WORK, ignore_errors=True)
@@ -113,7 +121,7 @@ def run(notebooks: list[Path], *, kernel: str | None, report: Path | None, kept:
     # A fresh process for each, as pytest and the watch over a kernel's memory expect.
     fresh = {"mp_context": multiprocessing.get_context("spawn"), "max_tasks_per_child": 1}
     status = 0
-    with ProcessPoolExecutor(os.cpu_count(), **fresh) as pool:
+    with ProcessPoolExecutor(min(cores(), MOST_AT_A_TIME), **fresh) as pool:
         started = partial(pool.submit, run_one, kernel=kernel, report=report, kept=kept)
         for ended in as_completed(map(started, notebooks)):
             failed, written = ended.result()
