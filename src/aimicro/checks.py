@@ -350,7 +350,9 @@ def intensities(
     return array.astype(np.float64)
 
 
-def psf(name: str, values: npt.ArrayLike, *, ndim: int, hint: str = "") -> npt.NDArray[np.float64]:
+def psf(
+    name: str, values: npt.ArrayLike, *, ndim: int, odd: bool = False, hint: str = ""
+) -> npt.NDArray[np.float64]:
     """Return a point spread function, which keeps the light and leaves it in its place.
 
     Parameters
@@ -361,6 +363,8 @@ def psf(name: str, values: npt.ArrayLike, *, ndim: int, hint: str = "") -> npt.N
         What came, with its centre at ``shape // 2``.
     ndim : int
         How many axes it must have.
+    odd : bool
+        Whether its sides must be of odd length, so that its centre is a voxel.
     hint : str
         What to do next where the number of axes is wrong.
 
@@ -372,8 +376,9 @@ def psf(name: str, values: npt.ArrayLike, *, ndim: int, hint: str = "") -> npt.N
     Raises
     ------
     TypeError, ValueError
-        As for `intensities`; and if a value is below 0, the sum is not 1, or both the light and
-        its brightest voxel lie off the centre: either alone may be what aberrations do.
+        As for `intensities`; and if a value is below 0, the sum is not 1, a side that must be odd
+        is even, or both the light and its brightest voxel lie off the centre: either alone may be
+        what aberrations do.
 
     Examples
     --------
@@ -408,6 +413,11 @@ def psf(name: str, values: npt.ArrayLike, *, ndim: int, hint: str = "") -> npt.N
             f"{', '.join(f'{off:+.1f}' for off in light_off)} voxels from there along "
             f"{', '.join('zyx'[-ndim:])}, by which the result would be moved. Subtract the "
             "background of a measured one, and crop it around its brightest voxel."
+        )
+    if odd and any(side % 2 == 0 for side in kernel.shape):
+        raise ValueError(
+            f"Expected {name} with sides of odd length, got shape {kernel.shape}. Compute it in an "
+            "odd window, so that its centre is a voxel."
         )
     return kernel
 

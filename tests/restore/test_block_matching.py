@@ -117,7 +117,7 @@ def test_the_groups_are_those_of_a_search_block_by_block():
     [("bior1.5", (8, 8)), ("dct", (4, 4, 4)), ("haar", (16,)), ("bior1.5", (1, 2))],
 )
 def test_bases_keep_the_sd_of_noise_and_have_the_mean_first(name, size):
-    basis = importlib.import_module("aimicro.restore.bm3d")._basis(name, size)
+    basis = importlib.import_module("aimicro.restore.bm3d").block_basis(name, size)
     n = np.prod(size)
     np.testing.assert_allclose(np.linalg.norm(basis, axis=1), np.ones(n), rtol=1e-6)
     np.testing.assert_allclose(basis @ np.ones(n), [n**0.5] + [0] * (n - 1), atol=1e-5)

@@ -11,6 +11,7 @@ from aimicro.restore import (
     Noise,
     Recorded,
     RestorationTask,
+    apply_classical,
     best_classical,
     denoise,
     richardson_lucy,
@@ -48,9 +49,8 @@ def blurred_spots(**known):
     image = counts(blur(specimen(), WIDE))
     order = {"truths": [specimen()], "affine": True, "only_noise": False} | known
     psfs = {"the PSF": WIDE}
-    return RestorationTask(
-        name="spots", images=[image], noise=CAMERA, data_range=400, **({"psfs": psfs} | order)
-    )
+    order = {"images": [image], "psfs": psfs} | order
+    return RestorationTask(name="spots", noise=CAMERA, data_range=400, **order)
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,25 @@ def test_parameters_are_those_that_gave_the_images(ranking):
         accelerated=True,
     )
     np.testing.assert_array_equal(plain.images[0], again)
+
+
+def test_on_the_same_images_a_tuned_method_does_the_same_and_on_others_it_keeps_its_parameters(
+    ranking,
+):
+    again = apply_classical(blurred_spots(), ranking.best)
+    assert again.psnr == pytest.approx(ranking.best.psnr)
+    np.testing.assert_array_equal(again.images[0], ranking.best.images[0])
+    truth = specimen()[::-1].copy()
+    other = blurred_spots(images=[counts(blur(truth, WIDE), seed=2)], truths=[truth])
+    applied = apply_classical(other, ranking.best)
+    assert applied.parameters == ranking.best.parameters
+    assert applied.psnr == pytest.approx(other.score(applied.images))
+
+
+def test_a_method_that_does_not_apply_is_refused(ranking):
+    untold = blurred_spots(psfs={})
+    with pytest.raises(ValueError, match=f"applies to spots: Gaussian, .* got {ranking.best.name}"):
+        apply_classical(untold, ranking.best)
 
 
 def test_the_iterations_are_the_best_of_all_that_were_looked_at(ranking):

@@ -81,6 +81,17 @@ def test_bad_input():
         retrieve_wavefront(np.ones((2, 24, 24)), BEAD, background=0.1)
     with pytest.raises(ValueError, match="background"):
         retrieve_wavefront(np.ones((3, 24, 24)), BEAD, background=0)
+    for starts in (np.zeros(9), np.zeros((2, 3)), np.zeros((0, 10)), np.zeros((1, 1, 10))):
+        with pytest.raises(ValueError, match=r"Expected starts \(S, 10\)"):
+            retrieve_wavefront(np.ones((3, 24, 24)), BEAD, background=0.1, starts=starts)
+    with pytest.raises(ValueError, match="iterations"):
+        retrieve_wavefront(np.ones((3, 24, 24)), BEAD, background=0.1, iterations=0)
+    for counted, light in ((np.ones((1, 2, 2)), np.ones((1, 2, 3))), (np.ones(4), np.ones(4))):
+        with pytest.raises(ValueError, match="of one shape"):
+            misfit(counted, light)
+    for counted, light in ((-1, 1), (1, 0), (1, np.nan)):
+        with pytest.raises(ValueError, match="counted photons from 0 up"):
+            misfit(np.full((1, 2, 2), counted), np.full((1, 2, 2), light))
     with pytest.raises(ValueError, match="bias_rad"):
         modal_search(lambda c: 1.0, 2, bias_rad=0)
     with pytest.raises(ValueError, match="curvature"):

@@ -72,6 +72,9 @@ def test_bad_input():
         BEAD.expected(np.zeros(9))
     with pytest.raises(ValueError, match="window"):
         PhaseDiversity(pupil=OBJECTIVE, side=64)
+    for wrong in ({"side": 23}, {"defocus_um": ()}, {"modes": ()}):
+        with pytest.raises(ValueError, match="even side, a defocus for each image and a mode"):
+            PhaseDiversity(pupil=OBJECTIVE, **wrong)
     with pytest.raises(ValueError, match="Noll"):
         PhaseDiversity(pupil=OBJECTIVE, modes=(0,))
     with pytest.raises(ValueError, match="mode from 5 up"):

@@ -35,5 +35,8 @@ def test_bad_input():
         Mirror(response=np.eye(3), rest=np.zeros(2))
     with pytest.raises(ValueError, match="stroke_rad"):
         Mirror(response=np.eye(2), rest=np.zeros(2), stroke_rad=0)
+    for command in (np.zeros(3), 0.1, [0.1, np.nan]):
+        with pytest.raises(ValueError, match="2 finite strengths"):
+            Mirror(response=np.eye(2), rest=np.zeros(2)).adds(command)
     with pytest.raises(ValueError, match="gain_error"):
         Mirror.ageing(2, gain_error=-1, rng=0)

@@ -188,3 +188,4 @@ def test_a_line_that_would_be_hidden_whole_is_refused() -> None:
     with pytest.raises(ValueError, match=r"longer than the 7 pixels .* got 7"):
         blind_spot(hide=3)(torch.nn.Identity(), x, x)
     assert torch.isfinite(blind_spot(hide=3, axis=-2)(torch.nn.Identity(), x, x))
+    assert torch.isfinite(blind_spot()(torch.nn.Identity(), x[..., :1], x[..., :1]))

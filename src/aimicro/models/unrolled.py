@@ -32,47 +32,19 @@ _SEEN = 0.01  # fraction of its light that must reach the image before a place i
 _STEEPEST = 2.0  # largest logarithm of a factor, so that no training can explode
 
 
-def psf_of(psf: npt.ArrayLike, ndim: int) -> npt.NDArray[np.float32]:
-    """A point spread function with a centre, or a clear error.
-
-    Parameters
-    ----------
-    psf : array_like, (Y, X) or (Z, Y, X)
-        Nowhere negative, with a sum of 1 and sides of odd length.
-    ndim : int
-        How many axes it must have.
-
-    Returns
-    -------
-    ndarray of float32
-        Scaled so that it adds up to exactly 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not as described.
-
-    Notes
-    -----
-    Used in chapter 6, *Deep deconvolution*.
-    """
-    hint = "Pass a PSF of the same number of axes as the images."
-    kernel = checks.psf("psf", psf, ndim=ndim, hint=hint)
-    if any(side % 2 == 0 for side in kernel.shape):
-        raise ValueError(
-            f"Expected a PSF with sides of odd length, got shape {kernel.shape}. "
-            "Compute it in an odd window, so that its centre is a voxel."
-        )
-    return np.asarray(kernel / kernel.sum(), np.float32)
-
-
 class Optics(nn.Module):
     """The way from a specimen that goes on beyond the image to the image, and back.
 
     Parameters
     ----------
-    psf : ndarray of float32
-        As `psf_of` returns it. Its radius is how far the specimen goes on, on all sides.
+    psf : array_like, (Y, X) or (Z, Y, X)
+        Nowhere negative, with a sum of 1, sides of odd length, and its centre in the middle. Its
+        radius is how far the specimen goes on, on all sides.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the PSF is not as described.
 
     Notes
     -----
@@ -83,18 +55,21 @@ class Optics(nn.Module):
 
     Examples
     --------
-    >>> optics = Optics(np.full((3, 3), 1 / 9, np.float32))
+    >>> optics = Optics(np.full((3, 3), 1 / 9))
     >>> optics.image(torch.ones(1, 1, 10, 12)).shape
     torch.Size([1, 1, 8, 10])
     """
 
     psf: Tensor
 
-    def __init__(self, psf: npt.NDArray[np.float32]) -> None:
+    def __init__(self, psf: npt.ArrayLike) -> None:
         super().__init__()
-        self.register_buffer("psf", torch.from_numpy(psf), persistent=False)
-        self.radius = tuple(side // 2 for side in psf.shape)
-        self.axes = tuple(range(-psf.ndim, 0))
+        hint = "Pass a PSF of the same number of axes as the images."
+        kernel = checks.psf("psf", psf, ndim=3 if np.ndim(psf) == 3 else 2, odd=True, hint=hint)
+        kernel = (kernel / kernel.sum()).astype(np.float32)
+        self.register_buffer("psf", torch.from_numpy(kernel), persistent=False)
+        self.radius = tuple(side // 2 for side in kernel.shape)
+        self.axes = tuple(range(-kernel.ndim, 0))
 
     def image(self, specimen: Tensor) -> Tensor:  # (B, 1, Z + 2 r, Y + 2 r, X + 2 r)
         """The image of a specimen, where all light that reaches it is known."""
@@ -180,9 +155,9 @@ class Unrolled(Network):
         background: float = 0.0,
     ) -> None:
         super().__init__()
-        self.ndim = 3 if np.ndim(psf) == 3 else 2
         self.in_channels = self.out_channels = 1
-        self.optics = Optics(psf_of(psf, self.ndim))
+        self.optics = Optics(psf)
+        self.ndim = len(self.optics.radius)
         whole = checks.whole("iterations", iterations, low=1, hint="Start with 6.")
         checks.whole("channels", channels, low=1)
         hint = "Give light per pixel in the unit of the scaled image."

@@ -107,42 +107,42 @@ def in_two_stages(
     fitting = Blocks(tuple(2 ** int(math.log2(min(pair))) for pair in sides), blocks.reach)
     level = values.mean()
     noisy = ((values - level) / sigma).astype(np.float32)
-    hard = partial(_hard, basis=_basis(basis, fitting.size))
+    hard = partial(_hard, basis=block_basis(basis, fitting.size))
     pilot = filter_groups(noisy, noisy, fitting, groups[0], hard)
     # A Wiener filter shrinks the mean of a stack, too, so 0 must be what the image is mostly.
     dark = np.median(pilot)
-    wiener = partial(_wiener, basis=_basis("dct", fitting.size))
+    wiener = partial(_wiener, basis=block_basis("dct", fitting.size))
     quiet = filter_groups(noisy - dark, pilot - dark, fitting, groups[1], wiener)
     return np.asarray((quiet + dark).astype(np.float64) * sigma + level, np.float32)
 
 
 def _hard(noisy: Image, _: Image, alike: Places, *, basis: Image) -> tuple[Image, Image]:
     """Keep what stands out of the noise; the fewer coefficients are left, the less noise is."""
-    stacks = _stacked(noisy, alike, basis)
+    stacks = stacked(noisy, alike, basis)
     keep = np.abs(stacks) > _THRESHOLD
     keep[0, :, 0] = True  # the mean of the stack
-    return _put_back(stacks * keep, 1 / keep.sum(axis=(0, 2)), alike, basis, len(noisy))
+    return put_back(stacks * keep, 1 / keep.sum(axis=(0, 2)), alike, basis, len(noisy))
 
 
 def _wiener(noisy: Image, pilot: Image, alike: Places, *, basis: Image) -> tuple[Image, Image]:
     """Shrink by what the pilot says of signal and noise."""
-    power = _stacked(pilot, alike, basis) ** 2
+    power = stacked(pilot, alike, basis) ** 2
     gain = power / (power + 1)
     weights = 1 / np.maximum((gain**2).sum(axis=(0, 2)), 1)
-    return _put_back(gain * _stacked(noisy, alike, basis), weights, alike, basis, len(noisy))
+    return put_back(gain * stacked(noisy, alike, basis), weights, alike, basis, len(noisy))
 
 
-def _stacked(rows: Image, alike: Places, basis: Image) -> Image:
+def stacked(rows: Image, alike: Places, basis: Image) -> Image:
     """Coefficients (K, G, N) of stacks of blocks, each of which is a row (P, N)."""
-    return np.tensordot(_basis("haar", alike.shape[:1]), (rows @ basis.T)[alike], axes=1)
+    return np.tensordot(block_basis("haar", alike.shape[:1]), (rows @ basis.T)[alike], axes=1)
 
 
-def _put_back(
+def put_back(
     stacks: Image, weights: Image, alike: Places, basis: Image, many: int
 ) -> tuple[Image, Image]:
-    """Undo `_stacked`: sums of weighted blocks (P, N), and of their weights (P,)."""
+    """Undo `stacked`: sums of weighted blocks (P, N), and of their weights (P,)."""
     weights = weights.astype(np.float32)
-    stacks = np.tensordot(_basis("haar", alike.shape[:1]).T, weights[:, None] * stacks, axes=1)
+    stacks = np.tensordot(block_basis("haar", alike.shape[:1]).T, weights[:, None] * stacks, axes=1)
     spectra = stacks.reshape(alike.size, -1)
     column = np.arange(alike.size)
     put = csr_array(
@@ -154,7 +154,7 @@ def _put_back(
 
 
 @lru_cache
-def _basis(name: str, size: tuple[int, ...]) -> Image:
+def block_basis(name: str, size: tuple[int, ...]) -> Image:
     """Basis functions of a block as rows (N, N), the mean first, of norm 1: noise stays 1."""
     basis = np.ones((1, 1))
     for side in size:

@@ -281,13 +281,20 @@ def apply_classical(task: RestorationTask, tuned: Classical) -> Classical:
 
     Raises
     ------
-    KeyError
-        If the method does not apply to this task.
+    ValueError
+        If the method does not apply to this task: a deconvolution where no PSF is told, or told by
+        another name.
 
     Notes
     -----
     Used in chapter 6, *Deep deconvolution*.
     """
+    applies = {*SELF_TUNED, *_denoisers(task), *_deconvolutions(task)}
+    if tuned.name not in applies:
+        raise ValueError(
+            f"Expected a method that applies to {task.name}: {', '.join(sorted(applies))}, got "
+            f"{tuned.name}. Tell the task the same of its images as the one it was tuned on."
+        )
     return _run(task, tuned.name, tuned.parameters)
 
 

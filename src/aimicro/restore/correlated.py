@@ -8,9 +8,9 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
 from aimicro import checks
-from aimicro.restore._blocks import Blocks, Places, filter_groups
+from aimicro.restore._blocks import Places, filter_groups
 from aimicro.restore.anscombe import Image
-from aimicro.restore.bm3d import FLAT, _basis, _put_back, _stacked
+from aimicro.restore.bm3d import FLAT, block_basis, put_back, stacked
 
 _THRESHOLD = 2.7  # noise sd, as in `bm3d`
 _HINT = "Give pictures without light, or differences of two pictures divided by the root of 2."
@@ -108,9 +108,8 @@ def bm3d_correlated(
 
 def _told(name: str, noise: Sequence[Image], strength: float) -> tuple[Image, Image]:
     """The basis, and the noise in each of its coefficients."""
-    blocks: Blocks = FLAT
-    basis = _basis(name, blocks.size)
-    power = np.mean([((blocks.cut(n) @ basis.T) ** 2).mean(axis=0) for n in noise], axis=0)
+    basis = block_basis(name, FLAT.size)
+    power = np.mean([((FLAT.cut(n) @ basis.T) ** 2).mean(axis=0) for n in noise], axis=0)
     deviation = strength * np.sqrt(np.maximum(power, 1e-6 * power.max()))
     return basis, deviation.astype(np.float32)
 
@@ -131,18 +130,18 @@ def _wiener_filtered(noisy: Image, noise: Sequence[Image]) -> Image:
 
 def _hard(noisy: Image, _: Image, alike: Places, *, basis: Image, sd: Image) -> tuple[Image, Image]:
     """Keep what stands out of the noise of its coefficient."""
-    stacks = _stacked(noisy, alike, basis)
+    stacks = stacked(noisy, alike, basis)
     keep = np.abs(stacks) > _THRESHOLD * sd
     keep[0, :, 0] = True  # the mean of the stack
     weights = 1 / (keep * sd**2).sum(axis=(0, 2))
-    return _put_back(stacks * keep, weights, alike, basis, len(noisy))
+    return put_back(stacks * keep, weights, alike, basis, len(noisy))
 
 
 def _shrink(
     noisy: Image, pilot: Image, alike: Places, *, basis: Image, sd: Image
 ) -> tuple[Image, Image]:
     """Shrink by what the pilot says of the signal, and the pictures of noise of the noise."""
-    power = _stacked(pilot, alike, basis) ** 2
+    power = stacked(pilot, alike, basis) ** 2
     gain = power / (power + sd**2)
     weights = 1 / np.maximum((gain**2 * sd**2).sum(axis=(0, 2)), float((sd**2).mean()))
-    return _put_back(gain * _stacked(noisy, alike, basis), weights, alike, basis, len(noisy))
+    return put_back(gain * stacked(noisy, alike, basis), weights, alike, basis, len(noisy))

@@ -45,6 +45,11 @@ def misfit(images: ArrayLike, expected: ArrayLike) -> NDArray[np.float64]:
     numpy.ndarray
         float64, ``(...)``.
 
+    Raises
+    ------
+    ValueError
+        If the shapes differ, a counted number is negative, or an expected one not above 0.
+
     Notes
     -----
     Used in chapter 6, *Measuring and correcting a wavefront*.
@@ -55,6 +60,17 @@ def misfit(images: ArrayLike, expected: ArrayLike) -> NDArray[np.float64]:
     0.0
     """
     counted, light = np.asarray(images, float), np.asarray(expected, float)
+    if counted.shape != light.shape or counted.ndim < 3:
+        raise ValueError(
+            f"Expected two arrays (..., planes, Y, X) of one shape, got {counted.shape} and "
+            f"{light.shape}. Give the photons that were counted, and those that are expected."
+        )
+    if not (counted.min() >= 0 and light.min() > 0):
+        raise ValueError(
+            f"Expected counted photons from 0 up and expected ones above 0, got values from "
+            f"{counted.min():g} and from {light.min():g}. Subtract the offset of the camera; add a "
+            "background."
+        )
     deviance = 2 * (light - counted + xlogy(counted, counted / light))
     return np.asarray(deviance.mean(axis=(-3, -2, -1)))
 
@@ -101,7 +117,8 @@ def retrieve_wavefront(
     Raises
     ------
     ValueError
-        If the images do not have the planes and the size of the bead, or a number is out of range.
+        If the images do not have the planes and the size of the bead, a start not as many
+        strengths as it has modes, or a number is out of range.
 
     Notes
     -----
@@ -119,8 +136,14 @@ def retrieve_wavefront(
         raise ValueError(f"Expected images of shape {size}, got {counted.shape}. Crop them.")
     checks.number("background", background, above=0, hint="An empty pixel explains no photon.")
     prior = 0.0 if spread_rad is None else 1 / checks.number("spread_rad", spread_rad, above=0) ** 2
+    iterations = checks.whole("iterations", iterations, low=1, hint="Start with 30.")
     modes = len(bead.modes)
     first = np.zeros((1, modes)) if starts is None else np.atleast_2d(np.asarray(starts, float))
+    if first.ndim != 2 or first.shape[1] != modes or not len(first):
+        raise ValueError(
+            f"Expected starts (S, {modes}), one strength for each mode, got shape {first.shape}. "
+            "Leave them out to begin flat."
+        )
     ends = [_climb(counted, bead, background, prior, start, iterations) for start in first]
     return min(ends, key=lambda end: end[0])[1]
 

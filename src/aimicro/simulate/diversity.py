@@ -74,6 +74,12 @@ class PhaseDiversity:
     def __post_init__(self) -> None:
         _limits.pixel("pixel_size_um", self.pixel_size_um)
         side = checks.whole("side", self.side, low=2)
+        if side % 2 or not self.defocus_um or not self.modes:
+            raise ValueError(
+                f"Expected an even side, a defocus for each image and a mode, got side={side}, "
+                f"{len(self.defocus_um)} defocus_um and {len(self.modes)} modes. Begin with the "
+                "defaults."
+            )
         for place in self.defocus_um:
             checks.number("defocus_um", place, hint="Count from the bead into the specimen.")
         radius_um = side * self.pixel_size_um / 2

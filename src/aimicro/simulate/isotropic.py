@@ -82,12 +82,7 @@ def axial_kernel(psf: ArrayLike) -> Array:
     4.6 of 4.6
     """
     hint = "Give the PSF of a volume, in voxels as long as they are wide."
-    kernel = checks.psf("psf", psf, ndim=3, hint=hint)
-    if any(side % 2 == 0 for side in kernel.shape):
-        raise ValueError(
-            f"Expected a PSF with sides of odd length, got shape {kernel.shape}. "
-            "Compute it in an odd window, so that its centre is a voxel."
-        )
+    kernel = checks.psf("psf", psf, ndim=3, odd=True, hint=hint)
     along = kernel.sum(axis=(1, 2), dtype=float)
     across = kernel.sum(axis=(0, 1), dtype=float)
     n, half = len(along), len(across) // 2

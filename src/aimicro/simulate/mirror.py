@@ -125,6 +125,17 @@ class Mirror:
         -------
         numpy.ndarray
             float64, ``(..., M)``, in radians RMS.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many strengths as modes, or one is not finite.
         """
-        told = np.clip(np.asarray(command, float), -self.stroke_rad, self.stroke_rad)
+        asked, n = np.asarray(command, float), len(np.asarray(self.rest))
+        if asked.shape[-1:] != (n,) or not np.isfinite(asked).all():
+            raise ValueError(
+                f"Expected {n} finite strengths, one for each mode of the mirror, got shape "
+                f"{asked.shape}. Give radians RMS, 0 for a mode that is to be left alone."
+            )
+        told = np.clip(asked, -self.stroke_rad, self.stroke_rad)
         return np.asarray(told @ np.asarray(self.response).T + self.rest)

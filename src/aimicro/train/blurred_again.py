@@ -5,14 +5,13 @@ Used in chapter 6, *Deep deconvolution*.
 
 import zlib
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aimicro.checks import number, one_of
-from aimicro.models.unrolled import Optics, psf_of
+from aimicro.models.unrolled import Optics
 from aimicro.train.objectives import Objective
 from aimicro.train.self_supervised import named
 
@@ -84,13 +83,13 @@ def blurred_again(
 
     Examples
     --------
+    >>> import numpy as np
     >>> objective = blurred_again(np.full((3, 3), 1 / 9), noise="gaussian")
     >>> even = torch.ones(1, 1, 8, 8)
     >>> round(float(objective(nn.Identity(), even, even)), 6)
     0.0
     """
-    kernel = psf_of(psf, 3 if np.ndim(psf) == 3 else 2)
-    optics = Optics(kernel)
+    optics = Optics(psf)
     background = number("background", background, low=0, hint="0 is for none.")
     smoothness = number("smoothness", smoothness, low=0, hint="Start with 0.01.")
     truth = number("truth", truth, low=0, hint="0 is for training without truth.")
@@ -98,9 +97,10 @@ def blurred_again(
 
     def objective(network: nn.Module, x: Tensor, target: Tensor) -> Tensor:
         """How unlikely the recording is, and how rough the prediction."""
-        if any(side <= p for side, p in zip(x.shape[2:], kernel.shape, strict=True)):
+        if any(side <= p for side, p in zip(x.shape[2:], optics.psf.shape, strict=True)):
             raise ValueError(
-                f"Expected patches larger than the PSF, {kernel.shape}, got {tuple(x.shape[2:])}. "
+                f"Expected patches larger than the PSF, {tuple(optics.psf.shape)}, got "
+                f"{tuple(x.shape[2:])}. "
                 "Choose a larger patch_size, or cut off the rim of the PSF and divide by its sum."
             )
         prediction = network(x).float()
@@ -119,7 +119,7 @@ def blurred_again(
             loss = loss + truth * F.mse_loss(prediction, target)
         return loss
 
-    checksum = f"PSF {zlib.crc32(kernel.tobytes()):08x}"
+    checksum = f"PSF {zlib.crc32(optics.psf.numpy().tobytes()):08x}"
     weights = f"{background:g}, {noise}, {smoothness:g}, {truth:g}"
     return named(objective, f"blurred_again({checksum}, {weights})")
 

@@ -167,13 +167,13 @@ def _beside(x: Tensor, places: Tensor, hide: int, axis: int) -> tuple[Tensor, Te
             f"Expected axis as one of the {len(sizes)} of the patches, got {axis}. Write -1 for X, "
             "-2 for Y."
         )
+    if not hide:
+        return places[..., :0], places[..., :0]
     if sizes[axis] <= 2 * hide + 1:
         raise ValueError(
             f"Expected patches longer than the {2 * hide + 1} pixels that are hidden along axis "
             f"{axis}, got {sizes[axis]}. Take larger patches, or hide fewer."
         )
-    if not hide:
-        return places[..., :0], places[..., :0]
     at = _coordinates(places, sizes)
     beside = []
     for offset in (*range(-hide, 0), *range(1, hide + 1)):
