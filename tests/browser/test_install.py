@@ -39,7 +39,7 @@ def test_what_was_installed_runs(installed: Path, tmp_path: Path):
     elsewhere.mkdir()
     settings = {"cwd": elsewhere, "env": os.environ | {"PYTHONPATH": str(installed)}}
     settings |= {"check": True, "capture_output": True, "text": True}
-    simulate = ["aimicro", "simulate", "--task", "denoise", "-n", "1", "-o", "pairs"]
+    simulate = ["aimicro", "simulate", "--task", "denoise", "-n", "3", "-o", "pairs"]
     subprocess.run([sys.executable, "-m", *simulate], **settings)
     assert list((elsewhere / "pairs").rglob("*.tif"))
     where = [sys.executable, "-c", "import aimicro; print(aimicro.__file__)"]
