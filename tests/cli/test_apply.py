@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 from xml.etree import ElementTree
 
 import numpy as np
@@ -114,6 +114,89 @@ def truth(tmp_path: Path) -> Path:
     """Like the raw image, with something else added, and in other units."""
     other = stack((9, 40, 33)) + 0.3 * stack((9, 40, 33), seed=1)
     return save(tmp_path / "truth.tif", (other / 1000).astype(np.float32))
+
+
+class TestFilms:
+    """Time points and channels are restored one by one, as if each were a file of its own."""
+
+    SHAPES: ClassVar = {"TZYX": (3, 5, 20, 18), "ZCYX": (5, 2, 20, 18), "TZCYX": (3, 5, 2, 20, 18),
+                        "TYX": (3, 20, 18), "CYX": (2, 20, 18), "TCYX": (3, 2, 20, 18)}  # fmt: skip
+
+    @pytest.fixture
+    def models(self, tmp_path: Path) -> dict[int, Path]:
+        """A network for images and one for volumes."""
+        return {
+            ndim: training(tmp_path / f"model{ndim}", linear(0.5, ndim=ndim)) for ndim in (2, 3)
+        }
+
+    @pytest.mark.parametrize("axes", list(SHAPES))
+    @pytest.mark.parametrize("ome", [False, True])
+    def test_each_image_is_what_it_would_be_alone_and_lies_where_it_lay(
+        self, models: dict[int, Path], tmp_path: Path, axes: str, ome: bool
+    ) -> None:
+        shape, ndim = self.SHAPES[axes], 3 if "Z" in axes else 2
+        film = stack(shape) + 50 * np.arange(shape[0]).reshape(-1, *[1] * (len(shape) - 1))
+        film, size = film.astype(np.uint16), SIZE[-ndim:]
+        write_tiff(tmp_path / "film.tif", film, axes=axes, pixel_size_um=size, ome=ome)
+        apply(models[ndim], tmp_path / "film.tif", tmp_path / "out.tif", "--restored-only")
+        came = read_tiff(tmp_path / "out.tif")
+        assert (came.axes, came.data.shape) == (axes, shape)
+        assert came.pixel_size_um == pytest.approx(size)
+        order = [axes.index(axis) for axis in "TCZYX" if axis in axes]
+        before, after = (np.transpose(image, order) for image in (film, came.data))
+        for place in np.ndindex(before.shape[:-ndim]):
+            alone = save(tmp_path / "alone.tif", before[place])
+            out = tmp_path / "alone_out.tif"
+            apply(models[ndim], alone, out, "--restored-only", "--overwrite")
+            np.testing.assert_array_equal(after[place], read_tiff(out).data)
+
+    def test_raw_and_restored_of_each_channel_stand_side_by_side(
+        self, models: dict[int, Path], tmp_path: Path
+    ) -> None:
+        film = stack((3, 2, 20, 18)).astype(np.uint16)
+        write_tiff(tmp_path / "film.tif", film, axes="TCYX", pixel_size_um=SIZE[-2:])
+        apply(models[2], tmp_path / "film.tif", tmp_path / "out.tif")
+        came = read_tiff(tmp_path / "out.tif")
+        assert (came.axes, came.data.shape) == ("TCYX", (3, 4, 20, 18))
+        for t, c in np.ndindex(3, 2):
+            expected = normalised(film[t, c])
+            np.testing.assert_allclose(came.data[t, 2 * c], expected, atol=1e-6)
+            np.testing.assert_allclose(came.data[t, 2 * c + 1], expected / 2 + 0.25, atol=1e-6)
+        with tifffile.TiffFile(tmp_path / "out.tif") as tif:
+            labels = tif.imagej_metadata["Labels"]
+        assert labels[:4] == ["raw 1", "restored 1", "raw 2", "restored 2"]
+
+    def test_a_film_gets_the_mean_of_its_scores(
+        self, models: dict[int, Path], tmp_path: Path
+    ) -> None:
+        film, true = (stack((3, 20, 18), seed=seed).astype(np.uint16) for seed in (0, 1))
+        for name, data in (("film", film), ("truth", true)):
+            write_tiff(tmp_path / f"{name}.tif", data, axes="TYX", pixel_size_um=SIZE[-2:])
+        apply(models[2], tmp_path / "film.tif", tmp_path / "out.tif", "-g", tmp_path / "truth.tif")
+        (row,) = scores_in(tmp_path / "out_scores.csv")
+        pairs = zip(true, film, strict=True)
+        expected = [mse(normalised(t), normalised(f) / 2 + 0.25) for t, f in pairs]
+        assert float(row["mse_restored"]) == pytest.approx(np.mean(expected), rel=1e-4)
+
+    def test_a_fault_names_the_time_point(
+        self, models: dict[int, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        film = stack((3, 40, 33))
+        film[1], film[1, 0, 0] = 0, 9  # too few differ
+        write_tiff(tmp_path / "film.tif", film, axes="TYX", pixel_size_um=SIZE[-2:])
+        line = refused(capsys, models[2], tmp_path / "film.tif", tmp_path / "out.tif")
+        assert "film.tif, time point 2: Expected" in line
+        assert not (tmp_path / "out.tif").exists()
+
+    def test_a_truth_with_other_axes_is_refused(
+        self, models: dict[int, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        film, truth = tmp_path / "film.tif", tmp_path / "truth.tif"
+        for path, axes in ((film, "TYX"), (truth, "CYX")):
+            data = stack((3, 20, 18)).astype(np.uint16)
+            write_tiff(path, data, axes=axes, pixel_size_um=SIZE[-2:])
+        line = refused(capsys, models[2], film, tmp_path / "out.tif", "-g", truth)
+        assert "TYX (3, 20, 18), got CYX (3, 20, 18)" in line
 
 
 class TestOutput:
@@ -428,7 +511,7 @@ class TestFolders:
         save(raws / "c.TIF", image)
         message = refused(capsys, halving, raws, tmp_path / "out", "-g", truths)
         assert "a truth of the shape of" in message
-        assert "(5, 20, 20), got (5, 20, 21)" in message
+        assert "ZYX (5, 20, 20), got ZYX (5, 20, 21)" in message
         assert message.endswith("Left out of 3 images: a.tif, c.TIF.")
         written = sorted(path.name for path in (tmp_path / "out").iterdir())
         assert written == ["b.TIFF", "scores.csv"]
@@ -585,10 +668,9 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("axes", "shape", "message"),
         [
-            ("TZYX", (2, 5, 16, 16), "Expected one channel and one time point"),
-            ("ZCYX", (5, 2, 16, 16), "Expected one channel and one time point"),
-            ("TYX", (5, 16, 16), "Expected one channel and one time point"),
-            ("CYX", (3, 16, 16), "Expected one channel and one time point"),
+            ("TYX", (5, 16, 16), "got TYX (5, 16, 16). A stack of one slice is an image"),
+            ("CYX", (3, 16, 16), "got CYX (3, 16, 16)"),
+            ("TCYX", (2, 3, 16, 16), "say so in Fiji: Image > Properties"),
             ("YX", (16, 16), "Expected a volume (Z, Y, X), as the network was trained on"),
         ],
     )
@@ -623,7 +705,7 @@ class TestMistakes:
         ("options", "advice"),
         [
             ({"extratags": [(274, "H", 1, 3, True)]}, "mirrored or turned. Save it upright."),
-            ({"photometric": "rgb"}, "one time point"),
+            ({"photometric": "rgb"}, "Image > Color > Split Channels"),
             ({"value": np.nan}, "Replace them or leave the image out."),
         ],
     )
@@ -642,7 +724,7 @@ class TestMistakes:
     ) -> None:
         tifffile.imwrite(tmp_path / "rgb.tif", np.zeros((16, 16, 3), np.uint8), photometric="rgb")
         (tmp_path / "text.tif").write_text("no image")
-        assert "Expected one channel" in refused(
+        assert "got the colour samples of a picture" in refused(
             capsys, halving, tmp_path / "rgb.tif", tmp_path / "out.tif"
         )
         assert "Expected a TIFF file" in refused(

@@ -5,7 +5,7 @@ A private part of :mod:`aimicro.cli.apply`, and apart from it because it loads t
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -16,21 +16,23 @@ from numpy.typing import NDArray
 from aimicro import checks
 from aimicro.cli._channels import DATA_RANGE, Channel, affine_to, interleaved, score
 from aimicro.cli._network_output import (
+    Film,
     not_written,
     output_of,
     precision_as_trained,
-    read_image,
+    read_film,
     rehearse,
 )
 from aimicro.cli._pixel_sizes import check_pixel_size
 from aimicro.cli.config import COMPLETE, CompleteConfig, read_complete
-from aimicro.io import TiffImage, is_large, write_tiff
+from aimicro.io import is_large, write_tiff, zeros_on_disk
 from aimicro.models.rcan import RCAN
 from aimicro.train.checkpoint import best_weights, load_model
 from aimicro.train.devices import best_device
 from aimicro.train.scaling import Linear, Percentile, Scaling
 
 Row = dict[str, str | float]
+_Channels = dict[str, Channel]
 DEFAULT_HALO = 6  # what is farther away changed trained networks by 0.2 % of the range at most
 _FEWEST_LEVELS = 16  # from dark to bright: with fewer, rounding draws contour lines
 _KEYS = {
@@ -68,73 +70,103 @@ class Application:
     def run(
         self, raw: Path, truth: Path | None, output: Path, *, each: Callable[[float], object]
     ) -> Row | None:
-        """Restore an image and write it; return its scores if there is a truth.
+        """Restore all images of a file and write them; return their scores if there is a truth.
 
-        `each` is told of every fraction of the image that is done.
+        `each` is told of every fraction of the file that is done.
         """
         scratch = output.resolve().parent  # there is room for the result, which is as large
-        image = read_image(raw, self.ndim, scratch)
+        film = read_film(raw, self.ndim, scratch)
         if not self.options.any_pixel_size:
-            check_pixel_size(raw, image.pixel_size_um, self.trained_um)
-        of_raw = _scale(raw, self.scaling.input, image.data)
+            check_pixel_size(raw, film.pixel_size_um, self.trained_um)
+        of_raw = [_scale(raw, self.scaling.input, film, place) for place in film.places]
         # Mistakes show before the long computation, during which the truth is not held.
-        of_truth = self._check_truth(truth, raw, image.data.shape, scratch) if truth else of_raw
-        undone = _scale(raw, self.scaling.output or Linear(), image.data)
+        of_truth = self._check_truth(truth, raw, film, scratch) if truth else of_raw
+        of_output = self.scaling.output or Linear()
+        undone = [_scale(raw, of_output, film, place) for place in film.places]
         if self.options.raw_units:
-            _check_levels(raw, image.data, undone, self.options.bpp)
-        self._rehearse(raw, output, image, n_channels=3 if truth else 2)
-        restored = output_of(
-            self.network,
-            raw,
-            image.data,
-            **self.cut,
-            scaling=Scaling(of_raw, None),
-            precision=self.precision,
-            each=each,
-            scratch=scratch,
-        )
-        channels = {"raw": Channel.normalised(image.data, of_raw), "restored": Channel(restored)}
-        row = None
-        if truth:
-            channels["truth"] = Channel.normalised(
-                read_image(truth, self.ndim, scratch).data, of_truth
-            )
-            row = {"file": raw.name, "truth": truth.name, **self._scores(channels)}
-        if self.options.rescale:
-            channels["restored"] = affine_to(channels["truth"], channels["restored"])
-        channels = self._in_unit(channels, undone)
+            for place, scale in zip(film.places, undone, strict=True):
+                _check_levels(raw, film.data[place], scale, self.options.bpp)
+        self._rehearse(raw, output, film, n_kinds=3 if truth else 2)
+        restored = self._restored(raw, film, of_raw, each, scratch)
+        true = read_film(truth, self.ndim, scratch) if truth else None
+        images, scores = [], []
+        for k, place in enumerate(film.places):
+            channels = {
+                "raw": Channel.normalised(film.data[place], of_raw[k]),
+                "restored": Channel(restored[place]),
+            }
+            if true:
+                channels["truth"] = Channel.normalised(true.data[place], of_truth[k])
+                scores.append(self._scores(channels))
+            if self.options.rescale:
+                channels["restored"] = affine_to(channels["truth"], channels["restored"])
+            images.append(self._in_unit(channels, undone[k]))
         try:
-            self._write(output, channels, image)
+            self._write(output, images, film)
         except OSError as error:
-            raise not_written(output, self._n_bytes(len(channels), image), error) from error
-        return row
+            raise not_written(output, self._n_bytes(len(images[0]), film), error) from error
+        return {"file": raw.name, "truth": truth.name, **self._mean_of(scores)} if truth else None
+
+    def _restored(
+        self,
+        raw: Path,
+        film: Film,
+        scales: Sequence[Linear],
+        each: Callable[[float], object],
+        scratch: Path,
+    ) -> NDArray[np.float32]:
+        """What the network makes of every image of a film; a large film is kept on disk."""
+
+        def restored(place: tuple[int, ...], scale: Linear) -> NDArray[np.float32]:
+            return output_of(
+                self.network,
+                raw,
+                film.data[place],
+                **self.cut,
+                scaling=Scaling(scale, None),
+                precision=self.precision,
+                each=lambda fraction: each(fraction / len(scales)),
+                scratch=scratch,
+            )
+
+        shape = film.data.shape
+        if len(scales) == 1:
+            return restored(film.places[0], scales[0]).reshape(shape)
+        out = (
+            zeros_on_disk(shape, np.float32, scratch) if is_large(shape) else np.zeros(shape, "f4")
+        )
+        for place, scale in zip(film.places, scales, strict=True):
+            out[place] = restored(place, scale)
+        return out
 
     # ---- before
 
-    def _check_truth(self, truth: Path, raw: Path, shape: tuple[int, ...], scratch: Path) -> Linear:
-        pixels = read_image(truth, self.ndim, scratch).data
-        if pixels.shape != shape:
+    def _check_truth(self, truth: Path, raw: Path, film: Film, scratch: Path) -> list[Linear]:
+        true = read_film(truth, self.ndim, scratch)
+        if true.data.shape != film.data.shape or true.axes != film.axes:
             raise ValueError(
-                f"{truth}: Expected a truth of the shape of {raw}, {shape}, got {pixels.shape}. "
-                "Check that the two belong together, or crop both to the same field."
+                f"{truth}: Expected a truth of the shape of {raw}, {film.axes} {film.data.shape}, "
+                f"got {true.axes} {true.data.shape}. Check that the two belong together, or crop "
+                "both to the same field."
             )
-        return _scale(truth, self.scaling.output or Linear(), pixels)
+        scale = self.scaling.output or Linear()
+        return [_scale(truth, scale, true, place) for place in true.places]
 
-    def _rehearse(self, raw: Path, output: Path, image: TiffImage, *, n_channels: int) -> None:
+    def _rehearse(self, raw: Path, output: Path, film: Film, *, n_kinds: int) -> None:
         """Refuse what cannot be written, as long as nothing is lost by that."""
-        n_channels = 1 if self.options.restored_only else n_channels
-        n_bytes = self._n_bytes(n_channels, image)
-        n_bytes += 4 * image.data.size * is_large(image.data.shape)  # held in a file for a while
+        n_kinds = 1 if self.options.restored_only else n_kinds
+        n_bytes = self._n_bytes(n_kinds, film)
+        n_bytes += 4 * film.data.size * is_large(film.data.shape)  # held in a file for a while
         pixel = Channel(np.zeros((1,) * self.ndim))
-        channels = dict.fromkeys(map(str, range(n_channels)), pixel)
-        rehearse(raw, output, n_bytes, lambda path: self._write(path, channels, image))
+        images = [dict.fromkeys(map(str, range(n_kinds)), pixel)] * len(film.places)
+        rehearse(raw, output, n_bytes, lambda path: self._write(path, images, film))
 
-    def _n_bytes(self, n_channels: int, image: TiffImage) -> int:
-        return int(n_channels * image.data.size * self.options.bpp // 8)
+    def _n_bytes(self, n_kinds: int, film: Film) -> int:
+        return int(n_kinds * film.data.size * self.options.bpp // 8)
 
     # ---- the scores
 
-    def _scores(self, channels: dict[str, Channel]) -> Row:
+    def _scores(self, channels: _Channels) -> Row:
         """Compare raw and restored image with the truth, after a fit of both with --rescale."""
         truth = channels["truth"]
         row: Row = {}
@@ -145,9 +177,17 @@ class Application:
         fitted = "yes" if self.options.rescale else "no"
         return {**row, "data_range": DATA_RANGE, "affine_fit": fitted}
 
+    @staticmethod
+    def _mean_of(scores: Sequence[Row]) -> Row:
+        """One row for a file: of numbers the mean over its images, of words the first."""
+        return {
+            name: value if isinstance(value, str) else float(np.mean([row[name] for row in scores]))
+            for name, value in scores[0].items()
+        }
+
     # ---- after
 
-    def _in_unit(self, channels: dict[str, Channel], undone: Linear) -> dict[str, Channel]:
+    def _in_unit(self, channels: _Channels, undone: Linear) -> _Channels:
         """The channels that are written, in the unit that was asked for."""
         options = self.options
         if options.restored_only:
@@ -159,14 +199,23 @@ class Application:
         top = 1 if options.bpp == 32 else 2**options.bpp - 1
         return {name: channel.scaled(top) for name, channel in channels.items()}
 
-    def _write(self, output: Path, channels: dict[str, Channel], image: TiffImage) -> None:
-        stacked = len(channels) > 1
+    def _write(self, output: Path, images: Sequence[_Channels], film: Film) -> None:
+        """Write images, given time point by time point, with the axes of their file."""
+        is_film, has_channels = "T" in film.axes, "C" in film.axes
+        n_channels = film.data.shape[film.axes.index("C")] if has_channels else 1
+        kinds = list(images[0])
+        frames = [
+            [channel for image in images[k : k + n_channels] for channel in image.values()]
+            for k in range(0, len(images), n_channels)
+        ]
+        numbers = [f" {c + 1}" for c in range(n_channels)] if has_channels else [""]
+        names = [f"{kind}{number}" for number in numbers for kind in kinds]
         write_tiff(
             output,
-            interleaved(list(channels.values()), bits=self.options.bpp),
-            axes=image.axes[:-2] + "C" * stacked + "YX",
-            pixel_size_um=image.pixel_size_um,
-            channels=list(channels) if stacked else None,
+            interleaved(frames, bits=self.options.bpp, film=is_film),
+            axes="T" * is_film + "Z" * (self.ndim == 3) + "C" * (len(names) > 1) + "YX",
+            pixel_size_um=film.pixel_size_um,
+            channels=names if len(names) > 1 else None,
             ome=self.options.output_tiff_format == "ome",
         )
 
@@ -240,11 +289,11 @@ def _commas(values: tuple[int, ...]) -> str:
     return ",".join(map(str, values))
 
 
-def _scale(file: Path, scale: Linear | Percentile, pixels: NDArray[np.generic]) -> Linear:
+def _scale(file: Path, scale: Linear | Percentile, film: Film, place: tuple[int, ...]) -> Linear:
     try:
-        return scale.for_image(pixels)
+        return scale.for_image(film.data[place])
     except ValueError as error:
-        raise ValueError(f"{file}: {error}") from error
+        raise ValueError(f"{file}{film.named(place)}: {error}") from error
 
 
 def _check_levels(file: Path, pixels: NDArray[np.generic], scale: Linear, bits: int) -> None:

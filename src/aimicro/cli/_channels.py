@@ -61,13 +61,16 @@ class Channel:
         return np.asarray(self.gain * (values - self.origin) + self.offset)
 
 
-def interleaved(channels: Sequence[Channel], *, bits: int) -> Planes:
-    """Stack channels to `([Z,] C, Y, X)`; a single one stays `([Z,] Y, X)`.
+def interleaved(frames: Sequence[Sequence[Channel]], *, bits: int, film: bool) -> Planes:
+    """Stack the channels of time points to `([T,] [Z,] [C,] Y, X)`.
 
     Parameters
     ----------
-    channels : sequence of Channel
-        Images of one shape.
+    frames : sequence of sequence of Channel
+        For each time point its channels, as many everywhere, of one shape; a single one needs no
+        axis C.
+    film : bool
+        Whether there is an axis T; otherwise there is one time point.
     bits : int
         32 for float32; 8 or 16 for whole numbers, to which the values are rounded and clipped.
 
@@ -76,19 +79,21 @@ def interleaved(channels: Sequence[Channel], *, bits: int) -> Planes:
     Planes
         For `aimicro.io.write_tiff`.
     """
-    *depth, height, width = channels[0].pixels.shape
+    *depth, height, width = frames[0][0].pixels.shape
     dtype = np.dtype(np.float32 if bits == 32 else f"uint{bits}")
 
     def planes() -> Iterator[NDArray[Any]]:
-        for plane in np.ndindex(*depth):
-            for channel in channels:
-                values = channel[plane].astype(np.float32)
-                if bits != 32:
-                    values = np.clip(np.rint(values), 0, 2**bits - 1)
-                yield values.astype(dtype)
+        for channels in frames:
+            for plane in np.ndindex(*depth):
+                for channel in channels:
+                    values = channel[plane].astype(np.float32)
+                    if bits != 32:
+                        values = np.clip(np.rint(values), 0, 2**bits - 1)
+                    yield values.astype(dtype)
 
-    count = (len(channels),) if len(channels) > 1 else ()
-    return Planes((*depth, *count, height, width), dtype, planes())
+    times = (len(frames),) if film else ()
+    count = (len(frames[0]),) if len(frames[0]) > 1 else ()
+    return Planes((*times, *depth, *count, height, width), dtype, planes())
 
 
 class Score(NamedTuple):

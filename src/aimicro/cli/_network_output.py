@@ -8,7 +8,7 @@ import errno
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,54 @@ def read_image(file: Path, ndim: int, scratch: Path) -> TiffImage:
     # A mask of true and false has no percentiles.
     data = data.view("u1") if data.dtype == bool else data
     return replace(image, data=data, axes="ZYX"[-ndim:])
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    """An image for a network, or several: one for each time point and channel.
+
+    Attributes
+    ----------
+    data : ndarray
+        `([T,] [C,] [Z,] Y, X)`.
+    axes : str
+        Its axes, out of TC, and those that the network knows.
+    pixel_size_um : tuple of float or None
+        Pixel size in µm along `[Z,] Y, X`.
+    """
+
+    data: NDArray[Any]
+    axes: str
+    pixel_size_um: tuple[float | None, ...]
+
+    @property
+    def places(self) -> list[tuple[int, ...]]:
+        """Index of each image, time point by time point."""
+        return list(np.ndindex(*self.data.shape[: len(self.axes.rstrip("ZYX"))]))
+
+    def named(self, place: tuple[int, ...]) -> str:
+        """Which image of the film this is, in words; nothing where there is only one."""
+        words = {"T": "time point", "C": "channel"}
+        numbered = zip(self.axes, place, strict=False)
+        return "".join(f", {words[axis]} {k + 1}" for axis, k in numbered)
+
+
+def read_film(file: Path, ndim: int, scratch: Path) -> Film:
+    """Read all images of a file, each with as many axes as the network knows."""
+    header = read_header(file, channels=True, times=True)
+    space = header.axes.lstrip("TC")
+    if len(space) != ndim:
+        raise ValueError(
+            f"{file}: Expected {_KINDS[ndim]}, as the network was trained on, got {header.axes} "
+            f"{header.shape}. A stack of one slice is an image; where pages are time points or "
+            "channels, say so in Fiji: Image > Properties."
+        )
+    image = read_tiff(file, pages="Z", scratch=scratch)
+    order = [image.axes.index(axis) for axis in header.axes]
+    rest = [axis for axis in range(image.data.ndim) if axis not in order]  # of length 1
+    data = image.data.transpose([*rest, *order]).reshape(header.shape)
+    data = data.view("u1") if data.dtype == bool else data
+    return Film(data, header.axes, header.pixel_size_um)
 
 
 def rehearse(raw: Path, output: Path, n_bytes: int, write: Callable[[Path], None]) -> None:

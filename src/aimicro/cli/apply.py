@@ -26,11 +26,12 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser(
         "apply",
         help="restore images with a trained network",
-        description="Restore TIFF images of one channel, (Z,Y,X) or (Y,X), with the best weights "
-        "of a training. The output holds as channels the normalised raw image, the restored "
-        "one and, with -g, the normalised truth. With -g, PSNR, SSIM and MSE of the raw and of the "
-        "restored image, in normalised units, go to OUT/scores.csv, or for a single file to "
-        "OUT_scores.csv beside it.",
+        description="Restore TIFF images, (Z,Y,X) or (Y,X), with the best weights of a training. "
+        "Time points and channels are restored one by one, each by its own percentiles, and "
+        "written back as they came. The output holds as channels the normalised raw image, the "
+        "restored one and, with -g, the normalised truth. With -g, PSNR, SSIM and MSE of the raw "
+        "and of the restored image, in normalised units, go to OUT/scores.csv, or for a single "
+        "file to OUT_scores.csv beside it; a file of several images gets their means.",
     )
     add, switch = parser.add_argument, {"action": "store_true"}
     # fmt: off

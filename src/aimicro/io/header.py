@@ -23,12 +23,12 @@ from aimicro.io.meaning import (
 
 @dataclass(frozen=True)
 class Header:
-    """Axes, shape, type and pixel size of an image of one time point.
+    """Axes, shape, type and pixel size of an image.
 
     Attributes
     ----------
     axes : str
-        YX or ZYX, or with channels CYX or CZYX.
+        YX or ZYX, with channels CYX or CZYX; time comes first.
     shape : tuple of int
         Length of each axis, in pixels.
     dtype : numpy.dtype
@@ -76,8 +76,10 @@ class Region:
         return stored.transpose(self.order)
 
 
-def read_header(path: str | os.PathLike[str], *, channels: bool = False) -> Header:
-    """Read axes and shape of an image of one time point, without its pixels.
+def read_header(
+    path: str | os.PathLike[str], *, channels: bool = False, times: bool = False
+) -> Header:
+    """Read axes and shape of an image, without its pixels.
 
     Parameters
     ----------
@@ -85,6 +87,8 @@ def read_header(path: str | os.PathLike[str], *, channels: bool = False) -> Head
         TIFF file. Pages that do not say what they are count as slices.
     channels : bool
         Whether it may have several channels; they come first in axes and shape.
+    times : bool
+        Whether it may have several time points; they come before channels.
 
     Returns
     -------
@@ -94,7 +98,7 @@ def read_header(path: str | os.PathLike[str], *, channels: bool = False) -> Head
     Raises
     ------
     TiffError
-        As for `read_tiff`, for time points, and for channels that are not asked for.
+        As for `read_tiff`, and for time points and channels that are not asked for.
 
     Notes
     -----
@@ -107,8 +111,10 @@ def read_header(path: str | os.PathLike[str], *, channels: bool = False) -> Head
             series = only_series(tif, frames=True)
             stored = long_axes(series)
             letters, sizes = "".join(axis for axis, _ in stored), tuple(n for _, n in stored)
-            spatial = letters.replace("C", "", 1) if channels else letters
-            if "".join(sorted(spatial)) not in ("XY", "XYZ", "IXY", "QXY"):
+            more = "T" * times + "C" * channels
+            spatial = "".join(axis for axis in letters if axis not in more)
+            colours = more and "S" in spatial  # of which stored_axes says more
+            if not colours and "".join(sorted(spatial)) not in ("XY", "XYZ", "IXY", "QXY"):
                 raise TiffError(
                     "Expected one channel and one time point, an image YX or a stack ZYX, got "
                     f"{letters} {sizes}. Save each channel and time point as a file of its own; "
@@ -118,14 +124,14 @@ def read_header(path: str | os.PathLike[str], *, channels: bool = False) -> Head
             imagej = tif.imagej_metadata or {}
             axes, shape = stored_axes(series, imagej, ome, None, "Z")
             size = dict(zip(axes, shape, strict=True))
-            kept = "".join(axis for axis in ("CZYX" if channels else "ZYX") if axis in size)
+            kept = "".join(axis for axis in f"{more}ZYX" if axis in size)
             um = pixel_size(imagej, ome, tif)
             return Header(
                 kept,
                 tuple(size[axis] for axis in kept),
                 series.dtype,
                 series.nbytes,
-                tuple(um[axis] for axis in kept if axis != "C"),
+                tuple(um[axis] for axis in kept if axis not in more),
             )
 
 
