@@ -1,13 +1,20 @@
-"""Draw how a language model goes on, how it invents, an agent's loop, and a stair of checks.
+"""Draw how a language model goes on and invents, a map of words, an agent, a stair of checks.
 
-Usage: make_language_figures.py    (writes four files into book/figures)
+Usage: make_language_figures.py    (writes five files into book/figures)
 
 The first two figures are counted, from ten captions that stand on the page: such a "model" is a
 table of which word came after which words, and whoever likes can count it again.
 """
 
+import base64
 from collections import Counter
+from io import BytesIO
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from aimicro import simulate
 
 FIGURES = Path(__file__).resolve().parents[1] / "book" / "figures"
 CARD, INK, LINE, GREY = "#f6f7f9", "#1a1a1a", "#4a5568", "#cbd5e0"
@@ -178,6 +185,51 @@ def invention_figure() -> None:
     write("every_step_was_read", "How a false sentence is made of true ones", 612, drawn)
 
 
+def fields() -> dict[str, np.ndarray]:
+    """Return four simulated fields, the last one empty."""
+    rng = np.random.default_rng(3)
+    shape, pixel = (96, 96), 0.1
+    clean = {
+        "nuclei in a dish": simulate.nuclei(shape, pixel_size_um=0.5, n=9, rng=rng)[0],
+        "filaments in a cell": simulate.filaments(shape, pixel_size_um=pixel, n=9, rng=rng),
+        "vesicles in a cell": simulate.vesicles(shape, pixel_size_um=pixel, n=24, rng=rng)[0],
+        "": np.zeros(shape),
+    }
+    return {name: rng.poisson(4 + 60 * image) for name, image in clean.items()}
+
+
+def nearest_figure() -> None:
+    """Draw sentences and pictures as places on a map, and a picture that fits none."""
+    corners = {"nuclei in a dish": (40, 40), "filaments in a cell": (790, 40)}
+    corners |= {"vesicles in a cell": (40, 330), "": (700, 335)}
+    words = {"nuclei in a dish": (400, 90), "filaments in a cell": (590, 165)}
+    words |= {"vesicles in a cell": (400, 440)}
+    drawn = ""
+    for name, pixels in fields().items():
+        x, y = corners[name]
+        to_x, to_y = words[name or "filaments in a cell"]
+        line = f'stroke="{LINE if name else ORANGE}"' + ("" if name else ' stroke-dasharray="10 7"')
+        drawn += (
+            f'<line x1="{x + 85}" y1="{y + 85}" x2="{to_x}" y2="{to_y}" {line} stroke-width="4"/>'
+        )
+        grey = np.clip(pixels * (255 / np.percentile(pixels, 99.7 if name else 100)), 0, 255)
+        file = BytesIO()
+        shade = grey if name else grey / 3
+        Image.fromarray(shade.astype(np.uint8)).save(file, "PNG", optimize=True)
+        address = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+        drawn += (
+            f'<image x="{x}" y="{y}" width="170" height="170" '
+            f'style="image-rendering:pixelated" href="{address}"/>'
+        )
+    for name, (x, y) in words.items():
+        drawn += (
+            f'<rect x="{x - 130}" y="{y - 30}" width="260" height="60" rx="30" fill="{LEARNT}" '
+            f'stroke="{LINE}" stroke-width="2"/>'
+        ) + text(x, y + 9, name, 'text-anchor="middle"')
+    drawn += text(722, 305, "nearest, and wrong", f'fill="{ORANGE}" font-weight="700"')
+    write("nearest_sentence", "Something is always nearest", 530, drawn)
+
+
 def agent_figure() -> None:
     """Draw an agent's loop, and what holds it."""
     drawn = "".join(
@@ -239,6 +291,7 @@ def stairs_figure() -> None:
 FIGURE_OF = {
     "next_token": prediction_figure,
     "every_step_was_read": invention_figure,
+    "nearest_sentence": nearest_figure,
     "agent_loop": agent_figure,
     "what_may_be_believed": stairs_figure,
 }
