@@ -27,14 +27,14 @@ EVENTS = {
     "calcium spark": (0.010, 0.100),
     "clathrin-coated pit": (30, 65),
     "mitosis": (26 * 60, 40 * 60),
-    "a fibroblast moves 40 µm": (3600, 3600),
-    "gastrulation, zebrafish": (4.75 * 3600, 4.75 * 3600),
+    "fibroblast, 40 µm": (3600, 3600),
+    "gastrulation": (4.75 * 3600, 4.75 * 3600),
 }
 LOOPS = {
     "triggered STED": (0.040, 0.070),
     "quick loop": (0.205, 0.205),
     "slow loop": (1.555, 1.555),
-    "survey every 10 minutes": (0, 600),
+    "survey, every 10 min": (0, 600),
 }
 FIRST, LAST = 1e-3, 1e5  # seconds at the ends of the axis
 SEED, PIXEL, STEP, HALF = 5, 0.25, 2.5, 38  # µm, minutes between pictures, pixels
@@ -128,11 +128,11 @@ def box(x: int, y: int, wide: int, words: str, colour: str) -> str:
     """Return a box with a bold line and lines below it."""
     first, *rest = words.split("\n")
     text = f'<text x="{x + wide / 2}" y="{y + 42}" font-weight="700">{first}</text>' + "".join(
-        f'<text x="{x + wide / 2}" y="{y + 76 + 30 * k}" font-size="23">{line}</text>'
+        f'<text x="{x + wide / 2}" y="{y + 76 + 32 * k}">{line}</text>'
         for k, line in enumerate(rest)
     )
     return (
-        f'<rect x="{x}" y="{y}" width="{wide}" height="{60 + 30 * len(rest)}" rx="10" '
+        f'<rect x="{x}" y="{y}" width="{wide}" height="{62 + 32 * len(rest)}" rx="10" '
         f'fill="{colour}" stroke="{LINE}"/><g text-anchor="middle">{text}</g>'
     )
 
@@ -140,7 +140,7 @@ def box(x: int, y: int, wide: int, words: str, colour: str) -> str:
 def loop_figure() -> None:
     """Draw what goes round, and what must stand beside it."""
     arrow = f'fill="none" stroke="{LINE}" stroke-width="4" marker-end="url(#tip)"'
-    ways = ("M236 150H272", "M482 150H518", "M728 150H764", "M872 86V36H128V82")
+    ways: tuple[str, ...] = ("M236 150H272", "M482 150H518", "M728 150H764", "M872 86V36H128V82")
     ways += ("M623 322V218", "M850 322V266H690V218")
     arrows = "".join(f'<path d="{way}" {arrow}/>' for way in ways)
     arrows += f'<path d="M377 214V318" stroke-dasharray="7 6" {arrow}/>'
@@ -149,10 +149,10 @@ def loop_figure() -> None:
         + box(276, 90, 202, "detect\na score from\npast frames", LEARNT)
         + box(522, 90, 202, "decide\ngo on, speed\nup, or stop", KNOWN)
         + box(768, 90, 208, "act\nlight, speed,\nstage, focus", "#ffffff")
-        + box(24, 326, 208, "reference\nother fields, at a\nfixed interval", WARM)
+        + box(24, 326, 208, "reference\nother fields, a\nfixed interval", WARM)
         + box(276, 326, 202, "log\nevery score,\nevery choice", WARM)
         + box(522, 326, 202, "budget\nlight and time\nthat are left", WARM)
-        + box(768, 326, 208, "coin\na burst now and\nthen by chance", WARM)
+        + box(768, 326, 208, "coin\na burst now\nand then", WARM)
     )
     write("smart_loop", "The loop of a smart microscope", 470, arrows + boxes)
 
@@ -160,28 +160,28 @@ def loop_figure() -> None:
 def place(seconds: float) -> float:
     """Return where a time stands on the axis."""
     share = np.log(max(seconds, FIRST) / FIRST) / np.log(LAST / FIRST)
-    return float(330 + 640 * share)
+    return float(310 + 640 * share)
 
 
 def scales_figure() -> None:
     """Draw events and loops on one axis of time."""
-    marks = {1e-3: "1 ms", 0.1: "0.1 s", 1: "1 s", 60: "1 min", 3600: "1 h", 86400: "1 day"}
+    marks = {1e-3: "1 ms", 0.1: "0.1 s", 60: "1 min", 3600: "1 h", 86400: "1 day"}
     drawn, y = "", 60
-    height = 60 + 48 * (len(EVENTS) + len(LOOPS)) + 148
+    height = 62 + 48 * (len(EVENTS) + len(LOOPS)) + 148
     for seconds, name in marks.items():
         x = place(seconds)
         drawn += (
             f'<path d="M{x:.1f} 52V{height - 70}" stroke="{MUTED}" stroke-width="2"/>'
-            f'<text x="{x:.1f}" y="{height - 36}" text-anchor="middle" font-size="24">{name}</text>'
+            f'<text x="{x:.1f}" y="{height - 36}" text-anchor="middle" font-size="28">{name}</text>'
         )
     for title, rows, colour in (("events", EVENTS, BLUE), ("loops", LOOPS, ORANGE)):
-        drawn += f'<text x="20" y="{y}" font-weight="700">{title}</text>'
+        drawn += f'<text x="20" y="{y}" font-size="30" font-weight="700">{title}</text>'
         y += 16
         for name, (shortest, longest) in rows.items():
             a, b = place(shortest), place(longest)
             a, b = (a - 7, b + 7) if b - a < 14 else (a, b)
             drawn += (
-                f'<text x="20" y="{y + 28}" font-size="24">{name}</text>'
+                f'<text x="20" y="{y + 30}" font-size="28">{name}</text>'
                 f'<rect class="{title}" data-seconds="{shortest:g} {longest:g}" x="{a:.1f}" '
                 f'y="{y + 6}" width="{b - a:.1f}" height="28" rx="5" fill="{colour}"/>'
             )
@@ -227,7 +227,7 @@ def rarity_figure() -> None:
     drawn += (
         f'<text x="20" y="44" font-weight="700">alarms that are right</text>'
         f'<text x="{left + wide + 16}" y="44" font-weight="700">false alarms</text>'
-        f'<text x="{left + wide + 16}" y="74" font-size="23">among the quiet</text>'
+        f'<text x="{left + wide + 16}" y="74" font-size="26">among quiet frames</text>'
         f'<text x="{left + wide / 2}" y="{top + high + 80}" text-anchor="middle" '
         'font-weight="700">how often there is something to find</text>'
     )
