@@ -33,7 +33,7 @@ PROBLEMS = {
     ],
     "After the answer": [
         ("once more", "code, weights, seeds"),
-        ("cost", "energy, money, access"),
+        ("cost", "energy and access"),
     ],
 }
 
@@ -84,7 +84,7 @@ def tally_figure() -> None:
 
 def open_figure() -> None:
     """Draw the open problems where they arise on the way from the specimen to the result."""
-    wide, gap, drawn = 226, 20, ""
+    wide, gap, drawn = 240, 16, ""
     for k, (station, problems) in enumerate(PROBLEMS.items()):
         x = 22 + k * (wide + gap)
         middle = x + wide / 2

@@ -54,6 +54,17 @@ def promised(predictions: list[dict[str, Any]]) -> float:
     return sum(p * (1 - p) for p in chances) / len(chances)
 
 
+def day(date: date) -> str:
+    """Return a day in words; most are the last of their year."""
+    whole = (date.month, date.day) == (12, 31)
+    return f"the end of {date.year}" if whole else f"{date.day} {date:%B %Y}"
+
+
+def lines(*parts: nodes.Node) -> list[nodes.Node]:
+    """Return what stands below each other in a cell."""
+    return [nodes.paragraph("", "", part) for part in parts]
+
+
 class FromTable(SphinxDirective):
     """A table of the book, drawn from a file."""
 
@@ -96,7 +107,7 @@ class FromTable(SphinxDirective):
         group += nodes.thead("", line(list(head)))
         group += nodes.tbody("", *map(line, rows))
         title = nodes.title("", caption)
-        return nodes.table("", title, group, ids=[nodes.make_id(caption)], classes=["definitions"])
+        return nodes.table("", title, group, ids=[nodes.make_id(caption)])
 
 
 class Tally(FromTable):
@@ -115,14 +126,13 @@ class Tally(FromTable):
         count = ", ".join(f"{WINNERS[verdict]} {n}" for verdict, n in won.items())
         rows: list[list[Cell]] = [
             [
-                contest["what"],
-                contest["sides"],
+                lines(nodes.strong("", contest["what"]), nodes.Text(contest["sides"])),
                 WINNERS[contest["verdict"]],
                 self.link(contest["at"].partition("#")[0]),
             ]
             for contest in group["contests"]
         ]
-        head = ["Task", "Who raced", "Ahead", "Measured in"]
+        head = ["Task, and who raced", "Ahead", "Measured in"]
         return [self.table(f"{group['ask']} Ahead: {count}.", head, rows)]
 
 
@@ -134,10 +144,13 @@ class Minds(FromTable):
     def run(self) -> list[nodes.Node]:
         """Return the table."""
         rows: list[list[Cell]] = [
-            [m["belief"], m["change"], self.link(m["at"].partition("#")[0])]
+            [
+                m["belief"],
+                lines(nodes.Text(f"{m['change']}."), *self.link(m["at"].partition("#")[0])),
+            ]
             for m in self.contents()
         ]
-        head = ["We believe", "We would give it up if", "On the page"]
+        head = ["We believe", "We would give it up if"]
         return [self.table("What would change our minds", head, rows)]
 
 
@@ -152,18 +165,16 @@ class Predictions(FromTable):
         rows: list[list[Cell]] = []
         for number, p in enumerate(predictions, start=1):
             now = state(p, today)
-            judged = [nodes.emphasis("", "Judged by: "), nodes.Text(p["judged"] + self.source(p))]
-            claim = [nodes.paragraph("", "", nodes.strong("", p["claim"]))]
+            judged = nodes.inline("", f"Judged by: {p['judged']}{self.source(p)}")
+            mark = nodes.strong("", now) if now == "due" else nodes.Text(now)
+            chance = nodes.Text(f"{round(100 * p['probability'])} %")
             rows.append(
                 [
-                    str(number),
-                    [*claim, nodes.paragraph("", "", *judged)],
-                    f"{p['by'].day} {p['by']:%B %Y}",
-                    f"{round(100 * p['probability'])} %",
-                    [nodes.strong("", now)] if now == "due" else now,
+                    lines(nodes.strong("", f"{number}. {p['claim']}"), judged),
+                    lines(chance, nodes.Text(f"until {day(p['by'])}"), mark),
                 ]
             )
-        head = ["No.", "Claim", "Until", "Probability", "State"]
+        head = ["Claim", "Probability, date, state"]
         return [
             self.table("Predictions of 29 November 2026", head, rows),
             nodes.paragraph("", self.total(predictions, today)),

@@ -261,6 +261,11 @@ def test_a_prediction_is_open_then_due_then_known() -> None:
     assert OUTLOOK["state"](claim | {"outcome": True}, MADE) == "came true"
 
 
+def test_a_day_is_told_in_words() -> None:
+    assert OUTLOOK["day"](date(2030, 12, 31)) == "the end of 2030"
+    assert OUTLOOK["day"](date(2030, 3, 1)) == "1 March 2030"
+
+
 def test_the_brier_score_is_that_of_the_known() -> None:
     claims = [{"probability": 0.9, "outcome": True}, {"probability": 0.4, "outcome": False}]
     assert OUTLOOK["brier"]([*claims, {"probability": 0.5}]) == pytest.approx((0.01 + 0.16) / 2)
