@@ -5,12 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$PWD/.venv/bin/python
 
-# The wheel is built from a copy that nothing old lies in.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cp -r pyproject.toml README.md LICENSE src "$work"
-rm -rf "$work"/src/*.egg-info
-"$python" -m build --wheel --no-isolation --outdir "$work/dist" "$work" >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
+scripts/wheel.sh "$work/dist"
 
 key=$({ cat requirements.txt pyproject.toml; "$python" --version; } | sha256sum | cut -c1-12)
 folder=$PWD/_build/bare-$key

@@ -22,4 +22,5 @@ def set_addresses(app: Sphinx, config: Config) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
     app.connect("config-inited", set_addresses)
+    app.add_config_value("install_from", "site", "html")  # for scripts/write_install_lines.py
     return {"parallel_read_safe": True, "parallel_write_safe": True}

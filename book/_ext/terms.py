@@ -13,10 +13,11 @@ from sphinx.application import Sphinx
 
 SCRIPT = Path(__file__).with_suffix(".js")
 LINK = re.compile(r'<a class="reference internal" href="[^"#]*glossary\.html#(term-[^"]+)"')
+SHOWN = 8  # pages below an entry; more of them are folded away
 ENTRY = re.compile(r'((?:<dt id="term-[^"]+">.*?</dt>\s*)+)<dd>(.*?)</dd>', re.DOTALL)
 OURS = re.compile(  # what an earlier build put into a page that this one did not write again
-    r' (?:id="use-term-|aria-describedby="hint-term-)[^"]*"|<p class="used">.*?</p>'
-    r"|<!-- terms -->.*?<!-- end of terms -->",
+    r' (?:id="use-term-|aria-describedby="hint-term-)[^"]*"'
+    r'|<(p|details) class="used">.*?</\1>|<!-- terms -->.*?<!-- end of terms -->',
     re.DOTALL,
 )
 
@@ -68,7 +69,11 @@ def with_uses(glossary: str, uses: dict[str, list[tuple[str, str]]]) -> str:
         ]
         if not places:
             return entry[0]
-        return entry[0].replace("</dd>", f'<p class="used">Used in: {", ".join(places)}</p></dd>')
+        listed = f'<p class="used">Used in: {", ".join(places)}</p>'
+        if len(places) > SHOWN:
+            more = f"<summary>Used on {len(places)} pages</summary><p>{', '.join(places)}</p>"
+            listed = f'<details class="used">{more}</details>'
+        return entry[0].replace("</dd>", f"{listed}</dd>")
 
     return ENTRY.sub(add, glossary)
 

@@ -68,7 +68,8 @@ def in_powershell(line: str) -> str:
     if line == "source rcan/bin/activate":
         return r"rcan\Scripts\Activate.ps1"
     line = re.sub(r"^python3 -m venv", "py -m venv", line)
-    return re.sub(r" \\$", " `", line.replace("/", "\\"))
+    line = re.sub(r"(?<![:/])/(?!/)(?!\S+\.whl)", r"\\", line)  # but in an address
+    return re.sub(r" \\$", " `", line)
 
 
 def test_every_line_for_windows_is_the_one_for_linux_and_macos_translated():
@@ -103,9 +104,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert [path.name for path in empty.iterdir()] == ["config.json"]
     libraries = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     (tools / "libraries.pth").write_text("\n".join(libraries))
-    lines = []
+    wheels, lines = built_wheel(tools), []
     for block in listings("bash"):
-        lines += block
+        # pip finds what the site will hand out in a folder.
+        lines += [re.sub(r"https://\S+/(?=aimicro-\S+\.whl)", f"{wheels}/", line) for line in block]
         if any("pip install" in line for line in block):
             # Not before: pip would find aimicro installed already.
             lines += [
@@ -117,7 +119,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(
         ["bash", "-e", script],
         cwd=empty,
-        env=offline_environment(tools, wheels=built_wheel(tools)),
+        env=offline_environment(tools, wheels=wheels),
         capture_output=True,
         text=True,
         check=False,

@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import statistics
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+INSTALL = runpy.run_path(str(ROOT / "scripts" / "write_install_lines.py"))
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
 
 
@@ -41,6 +43,44 @@ def test_only_the_configuration_names_the_repository():
         if owner_and_name.encode() in path.read_bytes()
     ]
     assert places == [Path("_config.yml")]
+
+
+def test_the_line_that_installs_the_package_is_the_same_everywhere():
+    script = [sys.executable, ROOT / "scripts" / "write_install_lines.py", "--check"]
+    checked = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_site_is_named_in_no_other_line():
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    address = INSTALL["pages_address"](config["repository"]["url"])
+    for path in tracked_files():
+        if path.suffix in {".md", ".ipynb", ".py", ".yml", ".sh"}:
+            text = path.read_text(encoding="utf-8")
+            if path.suffix == ".ipynb":
+                text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+            assert address not in INSTALL["LINE"].sub("", text), path
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "pip install aimicro",
+        'pip install "aimicro"',
+        "pip install https://example.org/aimicro-9.9.9-py3-none-any.whl",
+    ],
+)
+def test_any_line_that_installs_the_package_is_written_anew(line: str):
+    written = f"In `python -m pip install {INSTALL['requirement']()}`, more"
+    assert INSTALL["written"](f"In `python -m {line}`, more") == written
+    extra = INSTALL["written"]("%pip install -q aimicro[tracking]")
+    assert extra == f"%pip install -q {INSTALL['requirement']('[tracking]')}"
+    assert INSTALL["written"](extra) == extra
+
+
+def test_other_lines_of_pip_are_left_alone():
+    for line in ("pip install aimicro2", 'pip install ".[lab]"', "pip install torch"):
+        assert INSTALL["written"](line) == line
 
 
 def test_the_version_is_the_same_everywhere():
@@ -80,7 +120,7 @@ def test_the_notebook_installs_the_package_on_colab_alone(path: Path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     first = next("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     assert "google.colab" in first
-    assert f"%pip install -q {PROJECT['name']}" in first
+    assert INSTALL["LINE"].search(first)[1] == "pip install -q "
 
 
 HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell"}

@@ -5,9 +5,13 @@ import runpy
 from pathlib import Path
 
 import pytest
+from docutils.core import publish_doctree
+from sphinx.addnodes import pending_xref
 
 ROOT = Path(__file__).resolve().parents[2]
 TERMS = runpy.run_path(str(ROOT / "book" / "_ext" / "terms.py"))
+LINKS = runpy.run_path(str(ROOT / "book" / "_ext" / "term_links.py"))
+GLOSSARY_TEXT = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
 GLOSSARY = """<dl>
 <dt id="term-AP">AP<a class="headerlink" href="#term-AP">#</a></dt><dt id="term-average-precision">
 average precision</dt><dd><p>Objects <em>found</em> by <a class="reference" href="#term-IoU">
@@ -51,20 +55,20 @@ def test_the_glossary_tells_where_an_entry_is_used_by_all_of_its_names():
     assert second == "<dd><p>An overlap.</p></dd>"
 
 
+def test_many_uses_are_folded():
+    uses = {"term-IoU": [(f"{i}.html", f"Page {i}") for i in range(TERMS["SHOWN"] + 1)]}
+    text = TERMS["with_uses"](GLOSSARY, uses)
+    assert f"<summary>Used on {TERMS['SHOWN'] + 1} pages</summary>" in text
+    assert '<a href="8.html#use-term-IoU">Page 8</a></p></details></dd>' in text
+    assert TERMS["OURS"].sub("", text) == GLOSSARY
+
+
 def test_what_an_earlier_build_left_goes_without_a_trace():
     page = f"{PAGE}</article>"
     hinted, _ = TERMS["hinted"](page, TERMS["definitions"](GLOSSARY), "let x;")
     uses = TERMS["with_uses"](GLOSSARY, {"term-IoU": [("a.html", "A")]})
     assert TERMS["OURS"].sub("", hinted) == page
     assert TERMS["OURS"].sub("", uses) == GLOSSARY
-
-
-def entries() -> list[list[str]]:
-    """Return the names of each entry of the glossary."""
-    body = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8").split(":sorted:")[1]
-    blocks = [block.split("\n") for block in re.split(r"\n\s*\n", body)]
-    names = [[line for line in block if line and line[0] not in " `"] for block in blocks]
-    return [block for block in names if block]
 
 
 OTHERWISE = {  # where a word stands for something else than the glossary's
@@ -99,7 +103,7 @@ def unlinked(text: str, names: list[str]) -> re.Match[str] | None:
 def test_a_term_is_linked_where_a_chapter_uses_it_first(path: Path):
     text = path.read_text(encoding="utf-8")
     missing = []
-    for names in entries():
+    for names in LINKS["entries"](GLOSSARY_TEXT):
         if (place := unlinked(text, names)) and names[0] not in OTHERWISE.get(path.stem, set()):
             around = text[max(0, place.start() - 40) : place.end() + 20].replace("\n", " ")
             missing.append(f"{names[0]}: …{around}…")
@@ -112,3 +116,59 @@ def test_a_use_before_the_link_is_found():
     assert unlinked("A {term}`window <kernel>` or a kernel", ["kernel"]) is None
     assert unlinked("A kernel or a {term}`kernel`", ["kernel"]).start() == 2
     assert unlinked("# A kernel\n\nin `kernel` or [a kernel](kernel.md)", ["kernel"]) is None
+
+
+SMALL_GLOSSARY = """:sorted:
+
+noise
+  What differs.
+
+read noise
+  Of the camera. See {term}`noise`.
+
+average precision
+AP
+  Objects found.
+"""
+
+
+def linked(text: str, page: str = "notebooks/chapter00") -> list[tuple[str, str]]:
+    """Return the links that a page in reStructuredText gets: word and entry."""
+    tree = publish_doctree(text)
+    before = tree.astext()
+    LINKS["link_terms"](tree, SMALL_GLOSSARY, page)
+    assert tree.astext() == before  # nobody loses a word
+    return [(link.astext(), link["reftarget"]) for link in tree.findall(pending_xref)]
+
+
+def test_the_first_use_in_a_notebook_is_linked():
+    assert linked("A noise, two noises.") == [("noise", "noise")]
+    assert linked("Noises and read noise.") == [("Noises", "noise"), ("read noise", "read noise")]
+    assert linked("The AP is average precision.") == [("AP", "AP")]  # two names of one entry
+    assert linked("noisy, noise-free, denoise, ap, APs") == [("APs", "AP")]
+
+
+def test_titles_code_and_links_of_a_notebook_stay_as_they_are():
+    assert linked("Noise\n=====\n\nIn ``noise``, in `noise <https://example.org>`__.") == []
+    assert linked("Noise\n=====\n\nText.\n\n- *noise* in a list") == [("noise", "noise")]
+
+
+def test_a_word_that_means_something_else_on_a_page_is_left_alone(monkeypatch):
+    monkeypatch.setitem(LINKS["OTHERWISE"], "noise", "chapter00 chapter99")
+    assert linked("A noise.") == []
+    assert linked("A noise.", "notebooks/chapter98") == [("noise", "noise")]
+
+
+def test_words_that_mean_something_else_are_terms_and_their_pages_exist():
+    known = {names[0] for names in LINKS["entries"](GLOSSARY_TEXT)}
+    assert LINKS["OTHERWISE"].keys() <= known
+    pages = {page for pages in LINKS["OTHERWISE"].values() for page in pages.split()}
+    assert pages <= {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+
+
+@pytest.mark.book
+def test_every_notebook_links_terms_on_its_page(built: Path):
+    for path in sorted((built / "notebooks").glob("*.html")):
+        text = path.read_text(encoding="utf-8")
+        assert 'id="use-term-' in text, path.name
+        assert 'popover="manual"' in text, path.name

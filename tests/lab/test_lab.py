@@ -214,4 +214,4 @@ def test_nothing_of_the_screen_is_imported_before_it_is_asked_for():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    assert 'pip install "aimicro[labelling]"' in run.stdout
+    assert "pip install anywidget" in run.stdout

@@ -14,7 +14,7 @@ POINTS = np.array([[0, 1, 0, 5, 5]])
 
 def test_a_missing_traccuracy_is_told_how_to_get(monkeypatch):
     monkeypatch.setitem(sys.modules, "traccuracy", None)
-    with pytest.raises(ImportError, match=r"pip install 'aimicro\[tracking\]'"):
+    with pytest.raises(ImportError, match=r"pip install traccuracy"):
         score_tracking(MOVIE, MOVIE)
     with pytest.raises(ImportError, match="traccuracy"):
         score_points(POINTS, POINTS, max_distance=1)

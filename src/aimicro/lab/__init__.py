@@ -1,7 +1,7 @@
 """A labelling lab: correct labels with mouse and keys, and teach a network what you corrected.
 
 `LabellingLab` works without a screen, and is drawn in notebooks by anywidget
-(``pip install "aimicro[labelling]"``), which nothing here imports before it is needed.
+(``pip install anywidget``), which nothing here imports before it is needed.
 
 Used in chapter 9, *A labelling lab*.
 """

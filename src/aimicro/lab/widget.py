@@ -21,7 +21,7 @@ try:
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         "Expected anywidget for the lab on the screen, got none. Install it: "
-        'pip install "aimicro[labelling]", and start the kernel again.',
+        "pip install anywidget, and start the kernel again.",
         name=error.name,
     ) from error
 

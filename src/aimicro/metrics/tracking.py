@@ -3,7 +3,7 @@
 Tracks are a graph: a node is a cell in one frame, an edge leads to the same cell, or to its
 daughter, in a later frame. This module turns label images with a lineage, or points, into
 such graphs, checks them, and gathers the scores of traccuracy. It comes with
-``pip install 'aimicro[tracking]'`` and is imported when the first score is asked for.
+``pip install traccuracy`` and is imported when the first score is asked for.
 """
 
 import io
@@ -345,8 +345,7 @@ def _import() -> None:
         import traccuracy  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            "Expected the package traccuracy, got none. Install it with: "
-            "pip install 'aimicro[tracking]'"
+            "Expected the package traccuracy, got none. Install it with: pip install traccuracy"
         ) from error
 
 
