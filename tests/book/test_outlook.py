@@ -67,6 +67,13 @@ def extra(node: ast.expr) -> float:
     return 0.0
 
 
+def times(node: ast.expr) -> float:
+    """Return by what a side of a comparison is multiplied: 1.1 of ``1.1 * error``."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        return number(node.left) or 1.0
+    return 1.0
+
+
 def said_of_lead(condition: str, lead: str) -> str:
     """Return who is ahead, by the bounds of a lead."""
     low, high = -np.inf, np.inf
@@ -86,11 +93,11 @@ def said_of_sides(condition: str, learned: str, rule: str) -> str:
     """Return who is ahead, by a comparison of the two."""
     for smaller, larger in pairs(condition):
         below, above = ast.unparse(smaller), ast.unparse(larger)
-        margin = extra(smaller) - extra(larger)
+        certain = extra(smaller) >= extra(larger) and times(smaller) >= times(larger)
         if rule in below and learned in above:
-            return "learned" if margin >= 0 else "draw"
+            return "learned" if certain else "draw"
         if learned in below and rule in above:
-            return "rule" if margin >= 0 else "draw"
+            return "rule" if certain else "draw"
     raise AssertionError(f"{learned} is not compared with {rule} in {condition}")
 
 
@@ -140,6 +147,8 @@ def test_bounds_of_a_lead_name_the_winner(condition: str, verdict: str) -> None:
         ("net > rule + 0.3", "learned"),
         ("net < rule - 0.3", "rule"),
         ("rule > max(net, other)", "rule"),
+        ("net < 0.75 * rule", "rule"),
+        ("net < 1.1 * rule", "draw"),
         ("rule > net - 15", "draw"),
         ("net < rule + 15", "draw"),
     ],
