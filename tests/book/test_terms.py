@@ -76,6 +76,7 @@ OTHERWISE = {  # where a word stands for something else than the glossary's
     "chapter04_architectures": {"residual"},  # a layer with a short cut
     "chapter05_training_data": {"batch", "mask", "weight"},  # of slides; to cover; of examples
     "chapter06_restoration": {"weight"},  # how much weight a channel deserves
+    "chapter07_smart_microscopy": {"temperature"},  # of the room
     "chapter08_choosing_a_tool": {"threshold"},  # of p values
     "chapter09_training_and_using": {"gain", "precision", "shortcut"},  # of score; half; to a goal
 }
