@@ -132,6 +132,45 @@ def trained(data: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
+class TestThresholds:
+    """Those that no patch passes stop a training, and some that fit are named."""
+
+    @pytest.fixture
+    def sparse(self, tmp_path: Path) -> dict[str, Any]:
+        """Thin lines: a bright voxel in twelve."""
+        folder = tmp_path / "sparse"
+        for kind in ("raw", "gt"):
+            (folder / kind).mkdir(parents=True)
+            for k in range(2):
+                image = np.random.default_rng(k).normal(100, 3, (8, 32, 32)).astype(np.float32)
+                image[:, :, ::12] += 900
+                write_tiff(folder / kind / f"{k}.tif", image + (kind == "raw"), axes="ZYX")
+        dirs = {kind: (folder / kind).as_posix() for kind in ("raw", "gt")}
+        return {"training_data_dir": dirs, "epochs": 1, "steps_per_epoch": 1}
+
+    def test_what_is_named_works(
+        self, sparse: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder = tmp_path / "out"
+        assert train(folder, sparse, intensity_threshold=0.25, area_ratio_threshold=0.5) == 2
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert "got intensity_threshold 0.25 and area_ratio_threshold 0.5, which none of" in line
+        assert not folder.exists() or not list(folder.iterdir())
+        named = dict(re.findall(r'"(\w+_threshold)": ([\d.]+)', line))
+        assert set(named) == {"area_ratio_threshold", "intensity_threshold"}
+        for name, value in named.items():
+            others = {"intensity_threshold": 0.25, "area_ratio_threshold": 0.5}
+            # A warning, of patches that cannot be found, would be an error here.
+            assert train(tmp_path / name, sparse, **others | {name: float(value)}) == 0
+
+    def test_where_nothing_is_bright_any_patch_is_advised(
+        self, sparse: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert train(tmp_path / "out", sparse, intensity_threshold=5, area_ratio_threshold=1) == 2
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert 'write "intensity_threshold": 0, which takes any patch.' in line
+
+
 class TestFolder:
     def test_weights_are_kept_of_every_epoch_that_was_the_best_so_far(self, trained: Path) -> None:
         losses = [row["validation_loss"] for row in table(trained)]

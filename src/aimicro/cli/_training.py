@@ -5,6 +5,8 @@ import math
 import warnings
 from pathlib import Path
 
+import numpy as np
+
 import aimicro
 from aimicro.cli._config_faults import parsed
 from aimicro.cli._files import make_folder
@@ -26,10 +28,12 @@ from aimicro.cli.config import (
     read_config,
     write_config,
 )
-from aimicro.train import Checkpoint, FilePatches, best_weights, fit
+from aimicro.train import Checkpoint, FilePatches, best_weights, fit, structure
 from aimicro.train.files import smallest_shape
+from aimicro.train.patches import TRIES
 
 LAST = "last.safetensors"
+_TAKEN = 0.75  # quantile: a quarter of the patches pass thresholds that are proposed
 P_MIN, P_MAX = 2.0, 99.9
 # Between a training and its resumption. Images may have moved, but must have the same pixels.
 _MAY_DIFFER = {"memory_limit_gb", "aimicro", "pair_by_order", "mixed_precision", "pixel_size_um"}
@@ -212,6 +216,8 @@ def _train(config: Complete, folder: Path, pairs: Pairs, held_out: Pairs) -> str
     patches = _patches(config, learns, pairs, fraction_of_memory=0.9 if held_out else 1.0)
     validation = _validation_patches(config, learns, held_out) if held_out else None
     _check_different(patches, validation)
+    if isinstance(config, CompleteConfig):
+        _check_thresholds(patches, config)
     if not (folder / COMPLETE).exists():
         write_config(folder / COMPLETE, config)
     log = TrainingLog(folder, config)
@@ -253,6 +259,32 @@ def _check_different(patches: FilePatches, validation: FilePatches | None) -> No
             f"Expected validation images that are not trained on, got {len(shared)} that are, the "
             f"first is {shared[0]}. Keep some images apart for validation."
         )
+
+
+def _check_thresholds(patches: FilePatches, config: CompleteConfig) -> None:
+    """Refuse thresholds that no patch passes, and name some that a quarter of them would."""
+    keep = structure(config.intensity_threshold, config.area_ratio_threshold)
+    areas, levels = [], []  # what the thresholds could be at most, for each patch to pass
+    for patch in patches.judged(TRIES):
+        if keep(patch):
+            return
+        areas.append(np.mean(patch > config.intensity_threshold))
+        levels.append(np.quantile(patch, 1 - config.area_ratio_threshold, method="lower"))
+    fitting = {
+        "area_ratio_threshold": np.quantile(areas, _TAKEN, method="lower"),
+        "intensity_threshold": np.quantile(levels, _TAKEN, method="lower"),
+    }
+    # Rounded down: at the figure itself the patch that it comes from would not pass.
+    fitting = {name: math.floor(1000 * value - 1) / 1000 for name, value in fitting.items()}
+    named = [f'"{name}": {value:g}' for name, value in fitting.items() if value > 0]
+    advice = f"{' or '.join(named)}, which about a quarter of them pass"
+    any_patch = '"intensity_threshold": 0, which takes any patch'
+    raise ValueError(
+        f"Expected thresholds that some patches of the truth pass, got intensity_threshold "
+        f"{config.intensity_threshold:g} and area_ratio_threshold {config.area_ratio_threshold:g}, "
+        f"which none of {TRIES} passed. For these images write "
+        f"{advice if named else any_patch}."
+    )
 
 
 def _patches(

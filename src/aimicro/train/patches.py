@@ -109,6 +109,13 @@ class Patches(ABC):
         images, targets = (np.stack(patches) for patches in zip(*pairs, strict=True))
         return images, targets
 
+    def judged(self, n: int) -> Iterator[Pixels]:
+        """Cut `n` windows at random from what `keep` judges, whatever it says of them."""
+        rng = np.random.default_rng(self.seed)
+        indices = self._indices(rng)
+        for _ in range(n):
+            yield self._window_of(indices, rng)[-1]
+
     def with_scaling(self, scaling: Scaling) -> Self:
         """The same patches in another scale."""
         other = copy.copy(self)
@@ -250,12 +257,18 @@ class Patches(ABC):
 
     # ---- one patch
 
+    def _window_of(
+        self, indices: Iterator[int], rng: np.random.Generator
+    ) -> tuple[Any, Any, tuple[slice, ...], Pixels]:
+        """A pair, where a patch could be cut from it, and what decides whether it is."""
+        image, truth = self._pairs[next(indices)]
+        key, scale = (image, self.scaling.input) if truth is None else (truth, self._output)
+        window = random_window(self._shape(key), self.patch_size, rng)
+        return image, truth, window, self._cut(key, scale, window)
+
     def _patch(self, indices: Iterator[int], rng: np.random.Generator) -> tuple[Array, Array]:
         for _ in range(TRIES):
-            image, truth = self._pairs[next(indices)]
-            key, scale = (image, self.scaling.input) if truth is None else (truth, self._output)
-            window = random_window(self._shape(key), self.patch_size, rng)
-            judged = self._cut(key, scale, window)
+            image, truth, window, judged = self._window_of(indices, rng)
             if self.keep is None or self.keep(judged):
                 break
         else:
