@@ -2,16 +2,20 @@
 
 from aimicro.inspect.brightness import Levels, Saturation, levels, saturation
 from aimicro.inspect.copies import landmarks, likeness, shared_landmarks, thumbnail
+from aimicro.inspect.metamorphic import Finding, Relation, check_analysis, usual_relations
 from aimicro.inspect.noise import PhotonTransfer, photon_transfer
 from aimicro.inspect.objects import Objects, measure_objects
 from aimicro.inspect.registration import Shift, shift_between
 
 __all__ = [
+    "Finding",
     "Levels",
     "Objects",
     "PhotonTransfer",
+    "Relation",
     "Saturation",
     "Shift",
+    "check_analysis",
     "landmarks",
     "levels",
     "likeness",
@@ -21,4 +25,5 @@ __all__ = [
     "shared_landmarks",
     "shift_between",
     "thumbnail",
+    "usual_relations",
 ]
