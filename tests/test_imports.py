@@ -19,6 +19,7 @@ MAY_KNOW = {
     "models": {"checks"},  # and torch
     "restore": {"checks", "io", "metrics", "simulate"},  # the noise model of a camera
     "segment": {"checks", "io", "metrics"},
+    "agent": {"checks", "segment"},  # what a model may ask for
     "track": {"checks", "io", "metrics", "simulate"},  # lineages
     "train": {"checks", "io", "models"},
     "predict": {"checks", "io", "models", "train.scaling"},

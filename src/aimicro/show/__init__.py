@@ -13,6 +13,7 @@ from aimicro.show.panels import Panels, panels
 from aimicro.show.quiz import quiz
 from aimicro.show.scoreboard import Scoreboard, scoreboard
 from aimicro.show.slider import slider
+from aimicro.show.turns import log
 
 __all__ = [
     "Figure",
@@ -22,6 +23,7 @@ __all__ = [
     "compare",
     "curves",
     "heatmap",
+    "log",
     "matches",
     "panels",
     "quiz",
