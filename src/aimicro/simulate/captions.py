@@ -11,7 +11,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import prod
+from math import factorial, prod
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,8 @@ FIELD = 240  # pixels of 65 nm; it divides by 1, 2, 3 and 4
 
 
 def _around(mean: int) -> Chances:
-    """Chances of 1 to 12 objects, as of a Poisson law without its ends."""
-    weights = {n: mean**n / prod(range(1, n + 1)) for n in range(1, 13)}
+    """Chances of 2 to 12 objects, as of a Poisson law without its ends."""
+    weights = {n: mean**n / factorial(n) for n in range(2, 13)}
     return {n: weight / sum(weights.values()) for n, weight in weights.items()}
 
 
@@ -112,7 +112,7 @@ class Facts:
     specimen : {"nuclei", "filaments", "vesicles", "beads"}
         What is in the field.
     count : int
-        How many of them, 1 to 12.
+        How many of them, 2 to 12.
     modality : {"confocal", "widefield", "light-sheet", "two-photon"}
         How the image was formed.
     na : {0.5, 0.8, 1.2, 1.4}
@@ -120,7 +120,7 @@ class Facts:
     pixel_nm : {65, 130, 195, 260}
         Pixel size in nm.
     photons : {15, 30, 150, 600}
-        Expected photons in the brightest pixels.
+        Expected photons in the brightest pixel, beside 1 of background.
 
     Raises
     ------
@@ -194,18 +194,19 @@ class Facts:
         """
         rng = np.random.default_rng(rng)
         specimen, labels = _drawn(self.specimen, self.count, rng)
-        pixel = self.pixel_nm / 1000
+        pixel, coarser = self.pixel_nm / 1000, round(self.pixel_nm / 65)
         microscope = Microscope(self.modality, na=self.na, voxel_size_um=(pixel, pixel))
         with warnings.catch_warnings():
             # A coarse image is meant to be one.
             warnings.filterwarnings("ignore", category=UserWarning, message=".*Nyquist.*")
+            peak = microscope.expected(specimen, oversampling=coarser).max()
             return microscope.image(
                 specimen,
-                photons=self.photons,
+                photons=self.photons / peak,
                 background=1,
                 labels=labels,
                 rng=rng,
-                oversampling=round(self.pixel_nm / 65),
+                oversampling=coarser,
             )
 
 
