@@ -4,8 +4,10 @@ from aimicro.models.autoencoder import Autoencoder, VariationalAutoencoder
 from aimicro.models.dfcan import DFCAN
 from aimicro.models.diffusion import Diffusion, signal_and_noise
 from aimicro.models.discriminator import Discriminator
+from aimicro.models.language import LanguageModel, continued, next_chances
 from aimicro.models.multi_wiener import MultiWiener
 from aimicro.models.network import ARCHITECTURES, Network, check_input
+from aimicro.models.ngram import NGram
 from aimicro.models.patch_classifier import PatchClassifier
 from aimicro.models.promptable import Promptable
 from aimicro.models.rcan import RCAN
@@ -25,7 +27,9 @@ __all__ = [
     "Autoencoder",
     "Diffusion",
     "Discriminator",
+    "LanguageModel",
     "MultiWiener",
+    "NGram",
     "Network",
     "PatchClassifier",
     "Promptable",
@@ -37,5 +41,7 @@ __all__ = [
     "ViT",
     "WavefrontReader",
     "check_input",
+    "continued",
+    "next_chances",
     "signal_and_noise",
 ]

@@ -28,11 +28,14 @@ from aimicro.models.network import Network
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention; returns the new tokens, and who looked at whom."""
+    """Multi-head self-attention; returns the new tokens, and who looked at whom.
 
-    def __init__(self, width: int, heads: int) -> None:
+    Where it is `causal`, as for text, nobody looks at tokens that come later.
+    """
+
+    def __init__(self, width: int, heads: int, *, causal: bool = False) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.causal = heads, causal
         self.ask = nn.Linear(width, 3 * width)  # query, key and value of each token
         self.mix = nn.Linear(width, width)
 
@@ -41,6 +44,9 @@ class Attention(nn.Module):
         parts = self.ask(x).reshape(*x.shape[:2], 3, self.heads, -1)  # (B, N, 3, 4, 16)
         query, key, value = parts.permute(2, 0, 3, 1, 4)  # (B, 4, N, 16) each
         agreement = query @ key.transpose(2, 3)  # (B, 4, N, N): a row for each that asks
+        if self.causal:
+            later = torch.ones_like(agreement, dtype=torch.bool).triu(diagonal=1)
+            agreement = agreement.masked_fill(later, -torch.inf)  # of which softmax makes 0
         # Sums of products grow with the root of their number, which would make softmax hard.
         weights = torch.softmax(agreement / query.shape[3] ** 0.5, dim=3)  # rows sum to 1
         seen = (weights @ value).transpose(1, 2).flatten(2)  # (B, 4, N, 16) to (B, N, 64)
@@ -50,10 +56,10 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """Look around, then think: attention, then two layers on each token alone."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, *, causal: bool = False) -> None:
         super().__init__()
         self.before_looking, self.before_thinking = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.look = Attention(width, heads)
+        self.look = Attention(width, heads, causal=causal)
         self.think = nn.Sequential(
             nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
         )

@@ -10,7 +10,7 @@ from aimicro.train.fit import fit
 from aimicro.train.history import History
 from aimicro.train.losses import LOSSES, METRICS
 from aimicro.train.mask_losses import cross_entropy, focal, tversky
-from aimicro.train.objectives import OBJECTIVES, Objective, supervised, variational
+from aimicro.train.objectives import OBJECTIVES, Objective, next_token, supervised, variational
 from aimicro.train.patches import Patches
 from aimicro.train.perceptual import perceptual
 from aimicro.train.prompting import prompted
@@ -45,6 +45,7 @@ __all__ = [
     "focal",
     "j_invariant",
     "load_model",
+    "next_token",
     "perceptual",
     "prompted",
     "save_model",

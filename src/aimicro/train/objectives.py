@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from aimicro.checks import number, one_of
 from aimicro.train.intensity_losses import mse
@@ -96,6 +97,39 @@ def variational(beta: float = 1e-3) -> Objective:
         return mse(prediction, target) + beta * divergence / target.numel()
 
     return named(objective, f"variational({beta:g})")
+
+
+def next_token(network: nn.Module, x: Tensor, target: Tensor) -> Tensor:
+    """Train a language model: say how much the token surprises that came next.
+
+    Parameters
+    ----------
+    network : Module
+        Gives logits `(B, vocabulary, 1, N)`: `aimicro.models.LanguageModel`.
+    x : Tensor
+        Numbers of tokens, `(B, 1, 1, N)`.
+    target : Tensor
+        Numbers of the tokens that follow each, `(B, 1, 1, N)`; -1 where nothing is to be learned,
+        as behind the end of a text.
+
+    Returns
+    -------
+    Tensor
+        Mean of minus the logarithm of their probabilities, in nats.
+
+    Notes
+    -----
+    Used in chapter 3, *Attention by hand*.
+
+    Examples
+    --------
+    >>> import torch
+    >>> ids = torch.zeros(1, 1, 1, 5)
+    >>> even = next_token(lambda x: torch.zeros(1, 8, 1, 5), ids, ids)
+    >>> round(float(even.exp()), 3)  # eight tokens, all as likely
+    8.0
+    """
+    return F.cross_entropy(network(x).float(), target[:, 0].long(), ignore_index=-1)
 
 
 def chosen(objective: str | Objective) -> tuple[str, Objective]:
