@@ -24,6 +24,7 @@ import tifffile
 from aimicro.cli import main, parser
 from aimicro.cli.config import TrainingConfig, config_schema, read_config
 from aimicro.io import read_tiff
+from aimicro.metrics.restoration import affine_fit
 from aimicro.models.rcan import RCAN, ResidualChannelAttentionBlock, ResidualGroup
 from aimicro.simulate.pairs import simulate_pair
 from aimicro.train import FilePatches, Percentile, Scaling, structure
@@ -181,6 +182,16 @@ class TestTheLinesRun:
         assert (restored.axes, restored.data.dtype) == ("ZYX", np.uint16)
         assert restored.pixel_size_um == pytest.approx(raw.pixel_size_um)
         assert restored.data.mean() == pytest.approx(raw.data.mean(), rel=0.1)
+
+    def test_and_the_recipe_for_brightness_gives_a_gain_that_a_fitted_line_does_not(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.chdir(folder)
+        ((recipe),) = ["\n".join(lines) for lines in listings("python")]
+        found: dict[str, Any] = {}
+        exec(recipe, found)  # the lines of the page
+        line = affine_fit(found["truth"], found["restored"]).gain
+        assert 0 < line < 0.9 * found["gain"]
 
     def test_and_the_images_for_slides_are_8_bit_ome_tiffs(self, folder: Path):
         file = folder / "slides" / "denoise_0000.tif"

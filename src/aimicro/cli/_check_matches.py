@@ -132,7 +132,7 @@ def _photons(pairs: Sequence[Pair], findings: Findings) -> None:
                 LOOK,
                 f"The images of {split} have about {there:.2g} photons where they are brightest, "
                 f"those of {pairs[0].split} {train:.2g}.",
-                "Train on images as noisy as those that the network shall see.",
+                "Train on images as noisy as those that the network will see.",
             )
 
 

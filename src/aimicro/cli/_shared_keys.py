@@ -36,7 +36,7 @@ class PathPair(BaseModel):
     raw: PathText
     """What the network is given."""
     gt: PathText
-    """What the network shall return."""
+    """What the network is to return."""
 
 
 class SharedKeys(BaseModel):

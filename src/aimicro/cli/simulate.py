@@ -45,7 +45,7 @@ def add_to(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--task", required=True, choices=TASKS, help="what the network shall learn")
+    add("--task", required=True, choices=TASKS, help="what the network is to learn")
     add("-n", type=int, required=True, metavar="N", help="pairs in all, at least 3")
     add("-o", "--output-dir", type=Path, required=True, metavar="DIR", help="folder for the pairs")
     add("--structure", help="what to draw: " + "; ".join(
