@@ -16,6 +16,15 @@ import aimicro
 from aimicro.cli import apply, check, segment, simulate, train
 
 
+_EXAMPLE = """\
+from pairs to a restored film (appendix A of the book explains each step):
+  aimicro simulate --task denoise -n 20 -o pairs    or your own pairs, in the same folders
+  aimicro check pairs
+  aimicro train -c config.json -o model
+  aimicro apply -m model -i film.tif -o restored.tif
+"""
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line, without the usage above it."""
@@ -27,7 +36,12 @@ def parser() -> argparse.ArgumentParser:
 
     Used in chapter 6, *Image formation*.
     """
-    whole = _Parser(prog="aimicro", description="The command line of the book AI in Microscopy.")
+    whole = _Parser(
+        prog="aimicro",
+        description="The command line of the book AI in Microscopy.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     whole.add_argument("--version", action="version", version=f"aimicro {aimicro.__version__}")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in (simulate, check, train, apply, segment):
