@@ -15,7 +15,6 @@ from typing import NoReturn
 import aimicro
 from aimicro.cli import apply, check, segment, simulate, train
 
-
 _EXAMPLE = """\
 from pairs to a restored film (appendix A of the book explains each step):
   aimicro simulate --task denoise -n 20 -o pairs    or your own pairs, in the same folders
