@@ -4,6 +4,7 @@ from aimicro.models.autoencoder import Autoencoder, VariationalAutoencoder
 from aimicro.models.dfcan import DFCAN
 from aimicro.models.diffusion import Diffusion, signal_and_noise
 from aimicro.models.discriminator import Discriminator
+from aimicro.models.image_text import ImageText
 from aimicro.models.multi_wiener import MultiWiener
 from aimicro.models.network import ARCHITECTURES, Network, check_input
 from aimicro.models.patch_classifier import PatchClassifier
@@ -25,6 +26,7 @@ __all__ = [
     "Autoencoder",
     "Diffusion",
     "Discriminator",
+    "ImageText",
     "MultiWiener",
     "Network",
     "PatchClassifier",
