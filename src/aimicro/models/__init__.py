@@ -4,6 +4,7 @@ from aimicro.models.autoencoder import Autoencoder, VariationalAutoencoder
 from aimicro.models.dfcan import DFCAN
 from aimicro.models.diffusion import Diffusion, signal_and_noise
 from aimicro.models.discriminator import Discriminator
+from aimicro.models.image_text import ImageText
 from aimicro.models.language import LanguageModel, continued, next_chances
 from aimicro.models.multi_wiener import MultiWiener
 from aimicro.models.network import ARCHITECTURES, Network, check_input
@@ -27,6 +28,7 @@ __all__ = [
     "Autoencoder",
     "Diffusion",
     "Discriminator",
+    "ImageText",
     "LanguageModel",
     "MultiWiener",
     "NGram",

@@ -4,6 +4,7 @@ from aimicro.train.adversarial import adversarial
 from aimicro.train.arrays import ArrayPatches
 from aimicro.train.blurred_again import blurred_again
 from aimicro.train.checkpoint import CheckpointError, best_weights, load_model, save_model
+from aimicro.train.contrasting import contrastive
 from aimicro.train.diffusing import diffusion
 from aimicro.train.files import FilePatches
 from aimicro.train.fit import fit
@@ -39,6 +40,7 @@ __all__ = [
     "best_weights",
     "blind_spot",
     "blurred_again",
+    "contrastive",
     "cross_entropy",
     "diffusion",
     "fit",
