@@ -1,6 +1,6 @@
 """Image and text in one space: two encoders that put a picture and its caption in one place.
 
-The idea is CLIP's [1]_: of a batch of images and captions, each image shall lie nearest to its own
+The idea is CLIP's [1]_: of a batch of images and captions, each image is to lie nearest to its own
 caption, and each caption to its own image. Afterwards any caption can be asked for, also one that
 no training image had. Here the image encoder is a few convolutions, and the text encoder a table
 with a vector for each word: a caption is the mean of its words, in whatever order.
