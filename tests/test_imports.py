@@ -19,6 +19,7 @@ MAY_KNOW = {
     "models": {"checks"},  # and torch
     "restore": {"checks", "io", "metrics", "simulate"},  # the noise model of a camera
     "segment": {"checks", "io", "metrics"},
+    "smart": {"checks", "simulate"},  # a culture and its microscope
     "track": {"checks", "io", "metrics", "simulate"},  # lineages
     "train": {"checks", "io", "models"},
     "predict": {"checks", "io", "models", "train.scaling"},

@@ -156,17 +156,42 @@ class Culture:
         self.cells = _divide(self.cells, self.parameters, self.rng)
         _move(self.cells, self.field_um, self.parameters, minutes, self.rng)
 
-    def expose(self, dose: float = 1.0) -> None:
-        """Light the culture, which bleaches it; a dose of 1 is one exposure."""
-        self.exposures += checks.number("dose", dose, low=0)
+    def expose(self, dose: float = 1.0, field: tuple[slice, ...] | None = None) -> None:
+        """Light all or a part of the field, which bleaches it; a dose of 1 is one exposure.
+
+        In a part, the cells with their centre in it are lit, as a whole. Their daughters inherit
+        how far they are bleached; no cell makes new fluorophores.
+        """
+        dose = checks.number("dose", dose, low=0)
+        if field is None:
+            self.exposures += dose
+            return
+        window = _window(field, self.shape)
+        edges = (np.array([[part.start, part.stop] for part in window]) - 0.5).T * self.spacing
+        centres = self.cells["centre"]
+        lit = np.all((centres >= edges[0]) & (centres < edges[1]), axis=1)
+        self.cells["exposed"][lit] += dose
 
     def draw(
         self, field: tuple[slice, ...] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """Draw what still shines, and the ids of the cells, of all or a part of the field."""
-        image, ids = _draw(self.cells, self.spacing, self.shape)
-        part = field or ...
-        return (self.shining * image[part]).astype(np.float32), ids[part]
+        window = _window(field or (), self.shape)
+        fading = np.exp2(-self.cells["exposed"] / self.half_life_exposures)
+        image, ids = _draw(self.cells, fading, self.spacing, window)
+        return (self.shining * image).astype(np.float32), ids
+
+
+def _window(field: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Return the whole or a part of the field as slices with a start and a stop, and no step."""
+    parts = [*field, *[slice(None)] * (len(shape) - len(field))]
+    bounds = [part.indices(side) for part, side in zip(parts, shape, strict=True)]
+    if any(step != 1 or start >= stop for start, stop, step in bounds):
+        raise ValueError(
+            f"Expected a field of slices with pixels in {shape} and without steps, got {field}. "
+            f"Give a start and a stop within the culture for each axis."
+        )
+    return tuple(slice(start, stop) for start, stop, _ in bounds)
 
 
 def _record(ndim: int) -> np.dtype[np.void]:
@@ -184,6 +209,7 @@ def _record(ndim: int) -> np.dtype[np.void]:
             ("rounded", float),  # from 0 to 1
             ("concentration", float),  # of fluorophore, when spread
             ("glow", float),  # what a flash adds, as a fraction of the resting light
+            ("exposed", float),  # exposures of which it alone was lit, not the whole field
             ("flashes", bool),  # a flash starts in this frame
             ("axes", float, (ndim, ndim)),
             ("stretch", float, ndim),
@@ -312,7 +338,7 @@ def _divide(cells: Cells, life: CellParameters, rng: np.random.Generator) -> Cel
     mothers = np.repeat(cells[due], 2)
     ndim = cells["centre"].shape[1]
     daughters = _new_cells(len(mothers), ndim, life, rng)
-    for inherited in ("centre", "rounded", "concentration", "glow"):
+    for inherited in ("centre", "rounded", "concentration", "glow", "exposed"):
         daughters[inherited] = mothers[inherited]
     daughters["mother"] = mothers["id"]
     daughters["id"] = cells["id"].max() + 1 + np.arange(len(mothers))
@@ -387,12 +413,16 @@ class _Body(NamedTuple):
 
 
 def _draw(
-    cells: Cells, spacing: NDArray[np.float64], shape: Sequence[int]
+    cells: Cells,
+    fading: NDArray[np.float64],
+    spacing: NDArray[np.float64],
+    window: tuple[slice, ...],
 ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """Draw a frame: fluorophores, and the ids of the cells."""
+    """Draw a window of the field: fluorophores, and the ids of the cells."""
+    shape = tuple(part.stop - part.start for part in window)
     deepest, second = np.full((2, *shape), -np.inf)
     ids = np.zeros(shape, np.int32)
-    bodies = [_body(cell, spacing, shape) for cell in cells]
+    bodies = [_body(cell, spacing, window) for cell in cells]
     for cell, body in zip(cells, bodies, strict=True):
         if body is not None:
             deep, next_deep = deepest[body.box], second[body.box]
@@ -401,7 +431,7 @@ def _draw(
             np.maximum(deep, body.depth_um, out=deep)
 
     image = np.zeros(shape)
-    brightness = cells["concentration"] * (1 + cells["glow"])
+    brightness = cells["concentration"] * (1 + cells["glow"]) * fading
     brightness /= 1 - (1 - _ROUNDED_AREA) * cells["rounded"]
     for cell, bright, body in zip(cells, brightness, bodies, strict=True):
         if body is not None:
@@ -416,13 +446,14 @@ def _draw(
     return image, ids
 
 
-def _body(cell: Any, spacing: NDArray[np.float64], shape: Sequence[int]) -> _Body | None:
+def _body(cell: Any, spacing: NDArray[np.float64], window: tuple[slice, ...]) -> _Body | None:
     """Return the body of a cell, or nothing if it is out of sight."""
     radius = _radii(cell[None])[0]
     reach = 1.5 * radius + spacing
-    first = np.maximum(np.floor((cell["centre"] - reach) / spacing), 0).astype(int)
+    starts, stops = np.array([[part.start, part.stop] for part in window]).T
+    first = np.maximum(np.floor((cell["centre"] - reach) / spacing), starts).astype(int)
     last = np.ceil((cell["centre"] + reach) / spacing).astype(int)
-    last = np.minimum(last, np.asarray(shape) - 1)
+    last = np.minimum(last, stops - 1)
     if np.any(first > last):
         return None
     pixels = np.stack(np.meshgrid(*map(np.arange, first, last + 1), indexing="ij"), axis=-1)
@@ -433,7 +464,8 @@ def _body(cell: Any, spacing: NDArray[np.float64], shape: Sequence[int]) -> _Bod
     direction = offset / np.maximum(distance, 1e-9)[..., None]
     waves = np.cos(direction @ cell["outline_waves"] + cell["outline_phases"]).sum(axis=-1)
     outline = 1 + 0.05 * irregular * waves
-    return _Body(tuple(map(slice, first, last + 1)), offset, radius * (outline - distance))
+    box = tuple(map(slice, first - starts, last + 1 - starts))
+    return _Body(box, offset, radius * (outline - distance))
 
 
 def _texture(cell: Any, offset: NDArray[np.float64]) -> NDArray[np.float64]:
