@@ -20,6 +20,7 @@ MAY_KNOW = {
     "restore": {"checks", "io", "metrics", "simulate"},  # the noise model of a camera
     "segment": {"checks", "io", "metrics"},
     "agent": {"checks", "segment"},  # what a model may ask for
+    "smart": {"checks", "simulate"},  # a culture and its microscope
     "track": {"checks", "io", "metrics", "simulate"},  # lineages
     "train": {"checks", "io", "models"},
     "predict": {"checks", "io", "models", "train.scaling"},

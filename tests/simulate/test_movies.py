@@ -383,6 +383,36 @@ class TestCulture:
         for whole, cut in zip(culture.draw(), culture.draw(part), strict=True):
             np.testing.assert_array_equal(whole[part], cut)
 
+    @pytest.mark.parametrize("part", [np.s_[5:5], np.s_[::2, :], np.s_[:, 70:80]])
+    def test_a_part_without_pixels_or_with_steps_is_refused(self, part):
+        culture = Culture((64, 64), CellParameters(), n=3, rng=0)
+        part = part if isinstance(part, tuple) else (part,)
+        with pytest.raises(ValueError, match="field of slices"):
+            culture.draw(part)
+        with pytest.raises(ValueError, match="field of slices"):
+            culture.expose(1, part)
+
+    def test_only_cells_in_the_lit_part_bleach_and_daughters_inherit_it(self):
+        life = CellParameters(division_time_min=120, mitosis_min=20)
+        culture = Culture((128, 128), life, n=12, half_life_exposures=2, rng=0)
+        before, ids = culture.draw()
+        culture.expose(2, np.s_[:, :64])
+        after, _ = culture.draw()
+        lit = culture.cells["exposed"] > 0
+        for cell in culture.cells[np.isin(culture.cells["id"], ids)]:
+            ratio = np.median(after[ids == cell["id"]] / before[ids == cell["id"]])
+            assert ratio == pytest.approx(0.5 if cell["exposed"] else 1, rel=1e-6)
+        assert culture.shining == 1
+        inside = (culture.cells["centre"] > -0.25) & (culture.cells["centre"] < [63.75, 31.75])
+        np.testing.assert_array_equal(lit, inside.all(axis=1))
+        exposed = dict(zip(culture.cells["id"], culture.cells["exposed"], strict=True))
+        for _ in range(20):
+            culture.advance(5)
+            for cell in culture.cells:
+                exposed.setdefault(cell["id"], exposed.get(cell["mother"]))
+                assert cell["exposed"] == exposed[cell["id"]]
+        assert len(exposed) > len(lit)
+
     def test_no_division_may_pass_unseen(self):
         culture = Culture((64, 64), CellParameters(), n=3, rng=0)
         with pytest.raises(ValueError, match="division_time_min of at least 800"):

@@ -11,7 +11,6 @@ from scipy.spatial import KDTree
 from aimicro import checks
 from aimicro.simulate.specimens.drawing import as_field, spacing_um
 
-_ROUNDED_AREA = 0.6  # of its area (in 3D: volume) is what a cell keeps when it rounds up
 _ROUNDING_MIN = 5.0  # time constant of rounding up, and of spreading afterwards
 _FLASH_GAIN = 1.5  # light that a flash adds, in units of the light of the resting cell
 _MARGIN = 4.0  # hidden border around the field where cells wait to enter, in cell radii
@@ -22,7 +21,7 @@ _UNITS = "Look up its unit in help(dividing_cells)."
 
 @dataclass(frozen=True)
 class CellParameters:
-    """How cells live; :func:`dividing_cells` takes the same numbers.
+    """How cells live; :func:`dividing_cells` takes the same numbers but for the last.
 
     Attributes
     ----------
@@ -40,6 +39,9 @@ class CellParameters:
         Mean number of flashes per cell and hour.
     flash_decay_min : float, default 10
         Minutes after which a flash has decayed to 1/e.
+    rounded_fraction : float, default 0.6
+        Fraction of its area (in 3D: volume) that a cell keeps when it rounds up. Its light stays
+        the same, so that it is brighter by the inverse.
 
     Raises
     ------
@@ -58,12 +60,15 @@ class CellParameters:
     mitosis_min: float = 30.0
     flash_rate_per_cell_hour: float = 0.05
     flash_decay_min: float = 10.0
+    rounded_fraction: float = 0.6
 
     def __post_init__(self) -> None:
         for name in ("speed_um_per_min", "flash_rate_per_cell_hour"):
             checks.number(name, getattr(self, name), low=0, hint=_UNITS)
         for name in ("radius_um", "persistence_min", "mitosis_min", "flash_decay_min"):
             checks.number(name, getattr(self, name), above=0, hint=_UNITS)
+        hint = "It is a fraction and no percentage."
+        checks.number("rounded_fraction", self.rounded_fraction, above=0, high=1, hint=hint)
         if self.division_time_min != np.inf:
             checks.number("division_time_min", self.division_time_min, above=0, hint=_UNITS)
         self.check_pace(0)
@@ -156,17 +161,42 @@ class Culture:
         self.cells = _divide(self.cells, self.parameters, self.rng)
         _move(self.cells, self.field_um, self.parameters, minutes, self.rng)
 
-    def expose(self, dose: float = 1.0) -> None:
-        """Light the culture, which bleaches it; a dose of 1 is one exposure."""
-        self.exposures += checks.number("dose", dose, low=0)
+    def expose(self, dose: float = 1.0, field: tuple[slice, ...] | None = None) -> None:
+        """Light all or a part of the field, which bleaches it; a dose of 1 is one exposure.
+
+        In a part, the cells with their centre in it are lit, as a whole. Their daughters inherit
+        how far they are bleached; no cell makes new fluorophores.
+        """
+        dose = checks.number("dose", dose, low=0)
+        if field is None:
+            self.exposures += dose
+            return
+        window = _window(field, self.shape)
+        edges = (np.array([[part.start, part.stop] for part in window]) - 0.5).T * self.spacing
+        centres = self.cells["centre"]
+        lit = np.all((centres >= edges[0]) & (centres < edges[1]), axis=1)
+        self.cells["exposed"][lit] += dose
 
     def draw(
         self, field: tuple[slice, ...] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """Draw what still shines, and the ids of the cells, of all or a part of the field."""
-        image, ids = _draw(self.cells, self.spacing, self.shape)
-        part = field or ...
-        return (self.shining * image[part]).astype(np.float32), ids[part]
+        window = _window(field or (), self.shape)
+        fading = np.exp2(-self.cells["exposed"] / self.half_life_exposures)
+        image, ids = _draw(self.cells, fading, self.spacing, window)
+        return (self.shining * image).astype(np.float32), ids
+
+
+def _window(field: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Return the whole or a part of the field as slices with a start and a stop, and no step."""
+    parts = [*field, *[slice(None)] * (len(shape) - len(field))]
+    bounds = [part.indices(side) for part, side in zip(parts, shape, strict=True)]
+    if any(step != 1 or start >= stop for start, stop, step in bounds):
+        raise ValueError(
+            f"Expected a field of slices with pixels in {shape} and without steps, got {field}. "
+            f"Give a start and a stop within the culture for each axis."
+        )
+    return tuple(slice(start, stop) for start, stop, _ in bounds)
 
 
 def _record(ndim: int) -> np.dtype[np.void]:
@@ -182,8 +212,10 @@ def _record(ndim: int) -> np.dtype[np.void]:
             ("cycle_min", float),
             ("mitotic", bool),
             ("rounded", float),  # from 0 to 1
+            ("kept", float),  # of its area (in 3D: volume) when rounded
             ("concentration", float),  # of fluorophore, when spread
             ("glow", float),  # what a flash adds, as a fraction of the resting light
+            ("exposed", float),  # exposures of which it alone was lit, not the whole field
             ("flashes", bool),  # a flash starts in this frame
             ("axes", float, (ndim, ndim)),
             ("stretch", float, ndim),
@@ -198,6 +230,7 @@ def _record(ndim: int) -> np.dtype[np.void]:
 def _new_cells(count: int, ndim: int, life: CellParameters, rng: np.random.Generator) -> Cells:
     """Draw all that a cell does not inherit."""
     cells = np.zeros(count, _record(ndim))
+    cells["kept"] = life.rounded_fraction
     cells["velocity"] = rng.normal(scale=life.speed_um_per_min / np.sqrt(ndim), size=(count, ndim))
     # The gamma distribution with this shape has a spread of 10 % and is never negative.
     cells["cycle_min"] = life.division_time_min * rng.gamma(100, 1 / 100, size=count)
@@ -271,7 +304,8 @@ def _world(field_um: NDArray[np.float64], life: CellParameters) -> NDArray[np.fl
 def _measures(cells: Cells) -> NDArray[np.float64]:
     """Return areas (volumes) as radius to the power of the number of axes."""
     sizes: NDArray[np.float64] = cells["size"] * np.exp2(cells["phase"])
-    return sizes * (1 - (1 - _ROUNDED_AREA) * cells["rounded"])
+    measures: NDArray[np.float64] = sizes * (1 - (1 - cells["kept"]) * cells["rounded"])
+    return measures
 
 
 def _radii(cells: Cells) -> NDArray[np.float64]:
@@ -312,7 +346,7 @@ def _divide(cells: Cells, life: CellParameters, rng: np.random.Generator) -> Cel
     mothers = np.repeat(cells[due], 2)
     ndim = cells["centre"].shape[1]
     daughters = _new_cells(len(mothers), ndim, life, rng)
-    for inherited in ("centre", "rounded", "concentration", "glow"):
+    for inherited in ("centre", "rounded", "concentration", "glow", "exposed"):
         daughters[inherited] = mothers[inherited]
     daughters["mother"] = mothers["id"]
     daughters["id"] = cells["id"].max() + 1 + np.arange(len(mothers))
@@ -387,12 +421,21 @@ class _Body(NamedTuple):
 
 
 def _draw(
-    cells: Cells, spacing: NDArray[np.float64], shape: Sequence[int]
+    cells: Cells,
+    fading: NDArray[np.float64],
+    spacing: NDArray[np.float64],
+    window: tuple[slice, ...],
 ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """Draw a frame: fluorophores, and the ids of the cells."""
+    """Draw a window of the field: fluorophores, and the ids of the cells."""
+    starts, stops = np.array([[part.start, part.stop] for part in window]).T
+    reach = 1.5 * _radii(cells)[:, None] + 2 * spacing
+    low, high = cells["centre"] + reach, cells["centre"] - reach
+    near = np.all((low >= starts * spacing) & (high <= stops * spacing), axis=1)
+    cells, fading = cells[near], fading[near]  # one by one, those out of sight would take long
+    shape = tuple(stops - starts)
     deepest, second = np.full((2, *shape), -np.inf)
     ids = np.zeros(shape, np.int32)
-    bodies = [_body(cell, spacing, shape) for cell in cells]
+    bodies = [_body(cell, spacing, window) for cell in cells]
     for cell, body in zip(cells, bodies, strict=True):
         if body is not None:
             deep, next_deep = deepest[body.box], second[body.box]
@@ -401,8 +444,8 @@ def _draw(
             np.maximum(deep, body.depth_um, out=deep)
 
     image = np.zeros(shape)
-    brightness = cells["concentration"] * (1 + cells["glow"])
-    brightness /= 1 - (1 - _ROUNDED_AREA) * cells["rounded"]
+    brightness = cells["concentration"] * (1 + cells["glow"]) * fading
+    brightness /= 1 - (1 - cells["kept"]) * cells["rounded"]
     for cell, bright, body in zip(cells, brightness, bodies, strict=True):
         if body is not None:
             # Between two cells the border runs where both are equally deep.
@@ -416,13 +459,14 @@ def _draw(
     return image, ids
 
 
-def _body(cell: Any, spacing: NDArray[np.float64], shape: Sequence[int]) -> _Body | None:
+def _body(cell: Any, spacing: NDArray[np.float64], window: tuple[slice, ...]) -> _Body | None:
     """Return the body of a cell, or nothing if it is out of sight."""
     radius = _radii(cell[None])[0]
     reach = 1.5 * radius + spacing
-    first = np.maximum(np.floor((cell["centre"] - reach) / spacing), 0).astype(int)
+    starts, stops = np.array([[part.start, part.stop] for part in window]).T
+    first = np.maximum(np.floor((cell["centre"] - reach) / spacing), starts).astype(int)
     last = np.ceil((cell["centre"] + reach) / spacing).astype(int)
-    last = np.minimum(last, np.asarray(shape) - 1)
+    last = np.minimum(last, stops - 1)
     if np.any(first > last):
         return None
     pixels = np.stack(np.meshgrid(*map(np.arange, first, last + 1), indexing="ij"), axis=-1)
@@ -433,7 +477,8 @@ def _body(cell: Any, spacing: NDArray[np.float64], shape: Sequence[int]) -> _Bod
     direction = offset / np.maximum(distance, 1e-9)[..., None]
     waves = np.cos(direction @ cell["outline_waves"] + cell["outline_phases"]).sum(axis=-1)
     outline = 1 + 0.05 * irregular * waves
-    return _Body(tuple(map(slice, first, last + 1)), offset, radius * (outline - distance))
+    box = tuple(map(slice, first - starts, last + 1 - starts))
+    return _Body(box, offset, radius * (outline - distance))
 
 
 def _texture(cell: Any, offset: NDArray[np.float64]) -> NDArray[np.float64]:
