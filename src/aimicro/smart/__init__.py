@@ -1,19 +1,29 @@
 """A simulated microscope that can be driven, and the loop that looks, decides and looks again."""
 
 from aimicro.smart.event import MDAEvent, check_event, time_lapse
+from aimicro.smart.exposure import brightness, wanted_exposure
+from aimicro.smart.focus import FocusReader, peak, sharpness, spectrum
 from aimicro.smart.loop import Budget, Log, run
 from aimicro.smart.microscope import Cost, DrivenMicroscope, Frame, TrueDivision, Truth
+from aimicro.smart.unexplained import unexplained
 
 __all__ = [
     "Budget",
     "Cost",
     "DrivenMicroscope",
+    "FocusReader",
     "Frame",
     "Log",
     "MDAEvent",
     "TrueDivision",
     "Truth",
+    "brightness",
     "check_event",
+    "peak",
     "run",
+    "sharpness",
+    "spectrum",
     "time_lapse",
+    "unexplained",
+    "wanted_exposure",
 ]
