@@ -11,7 +11,6 @@ from scipy.spatial import KDTree
 from aimicro import checks
 from aimicro.simulate.specimens.drawing import as_field, spacing_um
 
-_ROUNDED_AREA = 0.6  # of its area (in 3D: volume) is what a cell keeps when it rounds up
 _ROUNDING_MIN = 5.0  # time constant of rounding up, and of spreading afterwards
 _FLASH_GAIN = 1.5  # light that a flash adds, in units of the light of the resting cell
 _MARGIN = 4.0  # hidden border around the field where cells wait to enter, in cell radii
@@ -22,7 +21,7 @@ _UNITS = "Look up its unit in help(dividing_cells)."
 
 @dataclass(frozen=True)
 class CellParameters:
-    """How cells live; :func:`dividing_cells` takes the same numbers.
+    """How cells live; :func:`dividing_cells` takes the same numbers but for the last.
 
     Attributes
     ----------
@@ -40,6 +39,9 @@ class CellParameters:
         Mean number of flashes per cell and hour.
     flash_decay_min : float, default 10
         Minutes after which a flash has decayed to 1/e.
+    rounded_fraction : float, default 0.6
+        Fraction of its area (in 3D: volume) that a cell keeps when it rounds up. Its light stays
+        the same, so that it is brighter by the inverse.
 
     Raises
     ------
@@ -58,12 +60,15 @@ class CellParameters:
     mitosis_min: float = 30.0
     flash_rate_per_cell_hour: float = 0.05
     flash_decay_min: float = 10.0
+    rounded_fraction: float = 0.6
 
     def __post_init__(self) -> None:
         for name in ("speed_um_per_min", "flash_rate_per_cell_hour"):
             checks.number(name, getattr(self, name), low=0, hint=_UNITS)
         for name in ("radius_um", "persistence_min", "mitosis_min", "flash_decay_min"):
             checks.number(name, getattr(self, name), above=0, hint=_UNITS)
+        hint = "It is a fraction and no percentage."
+        checks.number("rounded_fraction", self.rounded_fraction, above=0, high=1, hint=hint)
         if self.division_time_min != np.inf:
             checks.number("division_time_min", self.division_time_min, above=0, hint=_UNITS)
         self.check_pace(0)
@@ -207,6 +212,7 @@ def _record(ndim: int) -> np.dtype[np.void]:
             ("cycle_min", float),
             ("mitotic", bool),
             ("rounded", float),  # from 0 to 1
+            ("kept", float),  # of its area (in 3D: volume) when rounded
             ("concentration", float),  # of fluorophore, when spread
             ("glow", float),  # what a flash adds, as a fraction of the resting light
             ("exposed", float),  # exposures of which it alone was lit, not the whole field
@@ -224,6 +230,7 @@ def _record(ndim: int) -> np.dtype[np.void]:
 def _new_cells(count: int, ndim: int, life: CellParameters, rng: np.random.Generator) -> Cells:
     """Draw all that a cell does not inherit."""
     cells = np.zeros(count, _record(ndim))
+    cells["kept"] = life.rounded_fraction
     cells["velocity"] = rng.normal(scale=life.speed_um_per_min / np.sqrt(ndim), size=(count, ndim))
     # The gamma distribution with this shape has a spread of 10 % and is never negative.
     cells["cycle_min"] = life.division_time_min * rng.gamma(100, 1 / 100, size=count)
@@ -297,7 +304,8 @@ def _world(field_um: NDArray[np.float64], life: CellParameters) -> NDArray[np.fl
 def _measures(cells: Cells) -> NDArray[np.float64]:
     """Return areas (volumes) as radius to the power of the number of axes."""
     sizes: NDArray[np.float64] = cells["size"] * np.exp2(cells["phase"])
-    return sizes * (1 - (1 - _ROUNDED_AREA) * cells["rounded"])
+    measures: NDArray[np.float64] = sizes * (1 - (1 - cells["kept"]) * cells["rounded"])
+    return measures
 
 
 def _radii(cells: Cells) -> NDArray[np.float64]:
@@ -419,7 +427,12 @@ def _draw(
     window: tuple[slice, ...],
 ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
     """Draw a window of the field: fluorophores, and the ids of the cells."""
-    shape = tuple(part.stop - part.start for part in window)
+    starts, stops = np.array([[part.start, part.stop] for part in window]).T
+    reach = 1.5 * _radii(cells)[:, None] + 2 * spacing
+    low, high = cells["centre"] + reach, cells["centre"] - reach
+    near = np.all((low >= starts * spacing) & (high <= stops * spacing), axis=1)
+    cells, fading = cells[near], fading[near]  # one by one, those out of sight would take long
+    shape = tuple(stops - starts)
     deepest, second = np.full((2, *shape), -np.inf)
     ids = np.zeros(shape, np.int32)
     bodies = [_body(cell, spacing, window) for cell in cells]
@@ -432,7 +445,7 @@ def _draw(
 
     image = np.zeros(shape)
     brightness = cells["concentration"] * (1 + cells["glow"]) * fading
-    brightness /= 1 - (1 - _ROUNDED_AREA) * cells["rounded"]
+    brightness /= 1 - (1 - cells["kept"]) * cells["rounded"]
     for cell, bright, body in zip(cells, brightness, bodies, strict=True):
         if body is not None:
             # Between two cells the border runs where both are equally deep.

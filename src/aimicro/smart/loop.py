@@ -113,6 +113,13 @@ class Log:
         """Light of each frame; ``doses.cumsum()`` is what was spent by then."""
         return np.array([frame.dose for frame in self.frames])
 
+    @property
+    def centres_um(self) -> NDArray[np.float64]:
+        """``(n, 2)`` middle ``(y, x)`` of each view in µm."""
+        sides = [np.divide(np.subtract(frame.image.shape, 1), 2) for frame in self.frames]
+        places = [frame.position_um(*s) for frame, s in zip(self.frames, sides, strict=True)]
+        return np.array(places).reshape(-1, 2)
+
 
 class _Next(NamedTuple):
     """An event whose turn it is."""

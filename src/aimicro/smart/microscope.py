@@ -15,6 +15,7 @@ from aimicro.simulate.optics import convolve
 from aimicro.smart.event import check_event
 
 _FOCUS_STEP_UM = 0.05  # heights nearer than this share a PSF
+_LIGHT = 0.95  # of a point, that reaches the view from beyond its edges; the rest is faint and far
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +217,7 @@ class DrivenMicroscope:
         self._culture, self._rng = culture, np.random.default_rng(rng)
         # A single plane: the distance between planes has no meaning here.
         self._lens = replace(microscope, voxel_size_um=microscope.voxel_size_um[-2:])
-        self._psfs: dict[int, NDArray[np.float32]] = {}
+        self._psfs: dict[int, tuple[NDArray[np.float32], int]] = {}
         self.time_s, self.dose = 0.0, 0.0
         self._ticks = 0
         middle = (np.asarray(culture.shape) - 1) * culture.spacing / 2
@@ -368,24 +369,27 @@ class DrivenMicroscope:
 
     def _light(self, window: tuple[slice, ...], z_um: float) -> NDArray[np.float32]:
         """Draw the culture around the window, blur it, and cut out the window."""
-        psf = self._psf(z_um - float(self._focus_um(self.time_s)))
+        psf, margin = self._psf(z_um - float(self._focus_um(self.time_s)))
         around, inside = [], []
-        for part, side, room in zip(window, psf.shape, self._culture.shape, strict=True):
-            start = max(part.start - side // 2, 0)
-            around.append(slice(start, min(part.stop + side // 2, room)))
+        for part, room in zip(window, self._culture.shape, strict=True):
+            start = max(part.start - margin, 0)
+            around.append(slice(start, min(part.stop + margin, room)))
             inside.append(slice(part.start - start, part.stop - start))
         specimen, ids = self._culture.draw(tuple(around))
         self._labels = ids[tuple(inside)].copy()
         return convolve(specimen, psf)[tuple(inside)]
 
-    def _psf(self, defocus_um: float) -> NDArray[np.float32]:
-        """Return the PSF of a plane so far from the focus; light out of focus is not lost."""
+    def _psf(self, defocus_um: float) -> tuple[NDArray[np.float32], int]:
+        """Return the PSF of a plane so far from the focus, and how far most of its light goes."""
         step = round(defocus_um / _FOCUS_STEP_UM)
         if step not in self._psfs:
             with warnings.catch_warnings():
                 # It warns that planes so far apart miss detail; here they are no stack.
                 warnings.filterwarnings("ignore", "Expected planes", UserWarning)
-                self._psfs[step] = self._out_of_focus(step * _FOCUS_STEP_UM)
+                psf = self._out_of_focus(step * _FOCUS_STEP_UM)
+            away = np.indices(psf.shape) - np.reshape(np.array(psf.shape) // 2, (2, 1, 1))
+            rings = np.bincount(np.abs(away).max(axis=0).ravel(), psf.ravel()).cumsum()
+            self._psfs[step] = psf, int(np.searchsorted(rings, _LIGHT * rings[-1]))
         return self._psfs[step]
 
     def _out_of_focus(self, defocus_um: float) -> NDArray[np.float32]:
@@ -395,7 +399,7 @@ class DrivenMicroscope:
             return lens.psf()
         tangent = lens.na / max(np.sqrt(lens.refractive_index**2 - lens.na**2), 0.1 * lens.na)
         wider = 2 * np.ceil(tangent * distance / np.asarray(lens.voxel_size_um)).astype(int)
-        sides = np.asarray(self._psf(0.0).shape) + wider
+        sides = np.asarray(self._psf(0.0)[0].shape) + wider
         stack = replace(lens, voxel_size_um=(distance, *lens.voxel_size_um)).psf((3, *sides))
         plane: NDArray[np.float32] = stack[1 + int(np.sign(defocus_um))] / stack[1].sum()
         return plane
