@@ -2,23 +2,33 @@
 
 from aimicro.smart.caught import times_filmed
 from aimicro.smart.event import MDAEvent, check_event, time_lapse
+from aimicro.smart.exposure import brightness, wanted_exposure
+from aimicro.smart.focus import FocusReader, peak, sharpness, spectrum
 from aimicro.smart.follow import Drift, Follow
 from aimicro.smart.loop import Budget, Log, run
 from aimicro.smart.microscope import Cost, DrivenMicroscope, Frame, TrueDivision, Truth
+from aimicro.smart.unexplained import unexplained
 
 __all__ = [
     "Budget",
     "Cost",
     "Drift",
     "DrivenMicroscope",
+    "FocusReader",
     "Follow",
     "Frame",
     "Log",
     "MDAEvent",
     "TrueDivision",
     "Truth",
+    "brightness",
     "check_event",
+    "peak",
     "run",
+    "sharpness",
+    "spectrum",
     "time_lapse",
     "times_filmed",
+    "unexplained",
+    "wanted_exposure",
 ]
