@@ -413,6 +413,21 @@ class TestCulture:
                 assert cell["exposed"] == exposed[cell["id"]]
         assert len(exposed) > len(lit)
 
+    def test_a_cell_that_rounds_up_keeps_its_light_on_the_area_that_is_left(self):
+        life = CellParameters(rounded_fraction=0.4)
+        culture = Culture((96, 96), life, n=1, rng=0)
+        culture.cells["centre"][1:] = -30  # out of sight
+        seen = []
+        for rounded in (0.0, 1.0):
+            culture.cells["rounded"] = rounded
+            image, ids = culture.draw()
+            seen.append((np.count_nonzero(ids), image.sum()))
+        (area, light), (smaller, same) = seen
+        assert smaller == pytest.approx(0.4 * area, rel=0.15)
+        assert same == pytest.approx(light, rel=0.1)
+        with pytest.raises(ValueError, match="rounded_fraction"):
+            CellParameters(rounded_fraction=0)
+
     def test_no_division_may_pass_unseen(self):
         culture = Culture((64, 64), CellParameters(), n=3, rng=0)
         with pytest.raises(ValueError, match="division_time_min of at least 800"):
