@@ -15,16 +15,19 @@ from sphinx.application import Sphinx
 OTHERWISE = {
     "batch": "chapter10_how_sure",  # of slides
     "calibration": "appendixA_deconvolution appendixA_denoising chapter06_self_supervised",
+    "channel": "chapter03_agent_loop",  # by which words come in
     "gain": (  # to win
         "appendixA_aberration appendixA_denoising appendixA_guidance appendixA_network "
         "appendixA_resolution chapter06_deep_deconvolution chapter06_denoising "
-        "chapter06_self_supervised chapter06_when_restoration_lies chapter09_labelling_lab "
+        "chapter06_self_supervised chapter06_when_restoration_lies chapter07_adaptive "
+        "chapter09_labelling_lab "
         "chapter09_promptable chapter09_threshold_to_unet chapter09_training_well "
         "chapter10_how_sure chapter10_tracking"
     ),
     "kernel": "chapter09_labelling_lab",  # the one that runs a notebook
+    "label image": "chapter03_image_and_text",  # to give them names
     "loss": "chapter06_image_formation",  # of light
-    "mask": "chapter04_attention",  # to cover
+    "mask": "chapter03_attention_by_hand chapter04_attention",  # to cover
     "model": "chapter06_aberration chapter06_image_formation chapter06_isotropic",  # a formula
     "offset": "appendixA_denoising appendixA_guidance appendixA_resolution",  # of a straight line
     "pooling": "chapter10_matching_and_ap",  # of counts
