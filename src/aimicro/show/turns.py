@@ -77,6 +77,7 @@ def log(
     )
     heads = "".join(f'<th scope="col">{head}</th>' for head in ("Turn", *_HEADS))
     body = (
+        f"<style>{_STYLE}</style>"
         f'<div class="aim-scroll aim-log" tabindex="0" role="group" aria-label="{title}"><table>'
         f"<caption>{title}</caption><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>"
     )
@@ -89,6 +90,14 @@ def log(
 
 
 _HEADS = ("Thought", "Call", "What came of it")
+# Words break into lines here, as no number of a table may. Apart from the sheet of all figures,
+# since no other one needs it.
+_STYLE = (
+    ".aim-log :is(th,td){min-width:9em;text-align:left!important;white-space:normal!important;"
+    "overflow-wrap:anywhere}"
+    ".aim-log tr>:first-child{min-width:2.5em;overflow-wrap:normal}"
+    ".aim-log code{padding:0;border:0;background:none;color:inherit;font-size:.92em}"
+)
 
 
 def _numbered(turns: Sequence[Turn]) -> list[tuple[str, Turn]]:
