@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -131,15 +130,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def built_wheel(folder: Path) -> Path:
     """Build the package as it would be published, and return the folder with the wheel."""
-    source = folder / "source"
-    source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    junk = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    shutil.copytree(ROOT / "src", source / "src", ignore=junk)
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", source]
-    subprocess.run(build, check=True, capture_output=True)
-    return source / "dist"
+    subprocess.run([ROOT / "scripts" / "wheel.sh", folder / "dist"], check=True)
+    return folder / "dist"
 
 
 def offline_environment(folder: Path, *, wheels: Path) -> dict[str, str]:

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from aimicro.simulate import Microscope, Noise
 from aimicro.smart import FocusReader, peak, sharpness, spectrum
-from aimicro.smart.focus import MEASURES
+from aimicro.smart.sharpness import MEASURES
 
 LENS = Microscope("widefield", na=0.25, refractive_index=1, voxel_size_um=(0.5, 0.5))
 READER = FocusReader(LENS, (64, 64), reach_um=20, step_um=1)

@@ -81,11 +81,7 @@ class Application:
         of_raw = [_scale(raw, self.scaling.input, film, place) for place in film.places]
         # Mistakes show before the long computation, during which the truth is not held.
         of_truth = self._check_truth(truth, raw, film, scratch) if truth else of_raw
-        of_output = self.scaling.output or Linear()
-        undone = [_scale(raw, of_output, film, place) for place in film.places]
-        if self.options.raw_units:
-            for place, scale in zip(film.places, undone, strict=True):
-                _check_levels(raw, film.data[place], scale, self.options.bpp)
+        undone = self._undone(raw, film)
         self._rehearse(raw, output, film, n_kinds=3 if truth else 2)
         restored = self._restored(raw, film, of_raw, each, scratch)
         true = read_film(truth, self.ndim, scratch) if truth else None
@@ -98,8 +94,6 @@ class Application:
             if true:
                 channels["truth"] = Channel.normalised(true.data[place], of_truth[k])
                 scores.append(self._scores(channels))
-            if self.options.rescale:
-                channels["restored"] = affine_to(channels["truth"], channels["restored"])
             images.append(self._in_unit(channels, undone[k]))
         try:
             self._write(output, images, film)
@@ -152,6 +146,15 @@ class Application:
         scale = self.scaling.output or Linear()
         return [_scale(truth, scale, true, place) for place in true.places]
 
+    def _undone(self, raw: Path, film: Film) -> list[Linear]:
+        """What takes each restored image back to the unit of the raw one."""
+        of_output = self.scaling.output or Linear()
+        undone = [_scale(raw, of_output, film, place) for place in film.places]
+        if self.options.raw_units:
+            for place, scale in zip(film.places, undone, strict=True):
+                _check_levels(raw, film.data[place], scale, self.options.bpp)
+        return undone
+
     def _rehearse(self, raw: Path, output: Path, film: Film, *, n_kinds: int) -> None:
         """Refuse what cannot be written, as long as nothing is lost by that."""
         n_kinds = 1 if self.options.restored_only else n_kinds
@@ -190,6 +193,9 @@ class Application:
     def _in_unit(self, channels: _Channels, undone: Linear) -> _Channels:
         """The channels that are written, in the unit that was asked for."""
         options = self.options
+        if options.rescale:
+            fitted = affine_to(channels["truth"], channels["restored"])
+            channels = {**channels, "restored": fitted}
         if options.restored_only:
             channels = {"restored": channels["restored"]}
         if options.raw_units:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aimicro import checks
-from aimicro.smart.microscope import TrueDivision
+from aimicro.smart.frame import TrueDivision
 
 
 def times_filmed(

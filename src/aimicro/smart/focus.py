@@ -1,4 +1,4 @@
-"""Where the focus is: by the sharpest of three snaps, or by how two snaps differ."""
+"""Where the focus is, told by how two snaps differ."""
 
 import math
 from collections.abc import Sequence
@@ -6,124 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.signal.windows import tukey
 
 from aimicro import checks
 from aimicro.simulate import Microscope, Noise
+from aimicro.smart._spectra import frequencies, variance, window
 
-MEASURES = ("normalised variance", "brenner", "spectral")
-
-_BAND = (0.02, 0.12)  # cycles per pixel: detail of cells, which defocus takes away
-_FADING = 0.25  # of each side fades to nothing at its ends: what lies beyond is not known
 _FINEST = 0.25  # cycles per pixel; beyond, a lens of low aperture passes no light
-
-
-def sharpness(image: ArrayLike, measure: str, *, noise: Noise) -> float:
-    r"""Measure how sharp an image is, by one of three rules.
-
-    - "normalised variance": variance over squared mean, the best of eighteen measures in [1]_;
-    - "brenner": mean squared difference of pixels two apart, over squared mean [2]_;
-    - "spectral": mean power at 0.02 to 0.12 cycles per pixel, over squared mean.
-
-    What the noise adds to each on average is taken off, since it would not change with focus.
-
-    Parameters
-    ----------
-    image : array_like, (Y, X)
-        Intensities.
-    measure : str
-        One of `MEASURES`.
-    noise : Noise
-        Of the camera, in the unit of the image.
-
-    Returns
-    -------
-    float
-        From a small positive number up; only comparisons have a meaning.
-
-    Raises
-    ------
-    TypeError
-        If the image is not made of real numbers.
-    ValueError
-        If the image is not 2D, or the measure unknown.
-
-    Notes
-    -----
-    Used in chapter 7, *Adaptive acquisition*.
-
-    References
-    ----------
-    .. [1] Y. Sun, S. Duthaler, B. J. Nelson, "Autofocusing in computer microscopy: Selecting the
-       optimal focus algorithm", Microscopy Research and Technique 65 (2004) 139-149.
-       https://doi.org/10.1002/jemt.20118
-    .. [2] J. F. Brenner et al., "An automated microscope for cytologic research: a preliminary
-       evaluation", Journal of Histochemistry and Cytochemistry 24 (1976) 100-111. https://doi.org/10.1177/24.1.1254907
-
-    Examples
-    --------
-    >>> y, x = np.mgrid[:64, :64]
-    >>> blobs = [100 + 50 * np.cos(x / 4) * np.cos(y / 4) * c for c in (1, 0.5)]
-    >>> [round(sharpness(b, "normalised variance", noise=Noise(gain=0.01)), 4) for b in blobs]
-    [0.0647, 0.0161]
-    """
-    values = checks.intensities("image", image, ndim=2)
-    checks.one_of("measure", measure, MEASURES)
-    mean, variance = float(values.mean()), _variance(values, noise)
-    if measure == "brenner":
-        steps = [np.square(values[2:] - values[:-2]), np.square(values[:, 2:] - values[:, :-2])]
-        found = float(sum(step.mean() for step in steps)) - 4 * variance
-    elif measure == "spectral":
-        across = _frequencies(values.shape)
-        power = np.abs(np.fft.rfft2(values - mean)) ** 2 / values.size
-        found = float(power[(across > _BAND[0]) & (across < _BAND[1])].mean()) - variance
-    else:
-        found = float(values.var()) - variance
-    return max(found, 1e-6 * variance, 1e-12) / max(mean - noise.offset, 1e-6) ** 2
-
-
-def peak(positions: Sequence[float], values: Sequence[float]) -> float:
-    """Find the top of a parabola through the logarithms of three values.
-
-    Parameters
-    ----------
-    positions : three floats
-        Evenly spaced, rising.
-    values : three floats
-        Above 0.
-
-    Returns
-    -------
-    float
-        Where the top is, at most one step outside. If the three do not turn down, one step
-        outside on the side of the larger end: go there, and look again.
-
-    Raises
-    ------
-    ValueError
-        If there are not three, they are not evenly spaced, or a value is not above 0.
-
-    Notes
-    -----
-    Exact for a sharpness that falls like a Gaussian.
-
-    Used in chapter 7, *Adaptive acquisition*.
-
-    Examples
-    --------
-    >>> round(peak([-5, 0, 5], np.exp([-49 / 50, -4 / 50, -9 / 50]).tolist()), 6)
-    2.0
-    """
-    places, heights = np.asarray(positions, float), np.asarray(values, float)
-    if places.shape != (3,) or heights.shape != (3,) or not np.all(heights > 0):
-        raise ValueError(f"Expected three positions and three values above 0, got {values}.")
-    steps = np.diff(places)
-    if steps[0] <= 0 or not np.isclose(*steps):
-        raise ValueError(f"Expected evenly spaced, rising positions, got {positions}. Sort them.")
-    low, middle, high = np.log(heights)
-    bend = low - 2 * middle + high
-    side = 2.0 * np.sign(high - low) if bend >= 0 else 0.5 * (low - high) / bend
-    return float(places[1] + steps[0] * np.clip(side, -2, 2))
 
 
 class FocusReader:
@@ -191,8 +79,8 @@ class FocusReader:
         padded[:, : odd[0], : odd[1]] = stack
         shift = (-(odd[0] // 2), -(odd[1] // 2))
         self._otfs = np.fft.rfft2(np.roll(padded, shift, axis=(1, 2))).real
-        self._window = _window(shape)
-        across = _frequencies(shape)
+        self._window = window(shape)
+        across = frequencies(shape)
         self._use = (across > 1 / min(shape)) & (across < _FINEST)
         self._typical = self._power(specimens, across) if len(specimens) else None
 
@@ -261,7 +149,7 @@ class FocusReader:
         values = [checks.intensities("images", image, ndim=2) for image in images]
         spectra = np.array([np.fft.rfft2((v - v.mean()) * self._window)[self._use] for v in values])
         power = float(np.sum(self._window**2))
-        variances = np.array([power * _variance(value, noise) for value in values])[:, None]
+        variances = np.array([power * variance(value, noise) for value in values])[:, None]
         light = max(float(np.mean(values)) - background, 1e-6)
         rests = []
         for height in np.asarray(heights_um, float):
@@ -330,30 +218,11 @@ def spectrum(image: ArrayLike, *, noise: Noise, bins: int = 24) -> NDArray[np.fl
     """
     values = checks.intensities("image", image, ndim=2)
     count = checks.whole("bins", bins, low=1)
-    window = _window(values.shape)
-    power = np.abs(np.fft.rfft2((values - values.mean()) * window)) ** 2
-    power /= np.sum(window**2) * _variance(values, noise)
-    across = _frequencies(values.shape)
+    fading = window(values.shape)
+    power = np.abs(np.fft.rfft2((values - values.mean()) * fading)) ** 2
+    power /= np.sum(fading**2) * variance(values, noise)
+    across = frequencies(values.shape)
     ring = np.minimum((across * count / _FINEST).astype(int), count)
     sums = np.bincount(ring.ravel(), power.ravel(), count + 1)[:count]
     counts = np.bincount(ring.ravel(), minlength=count + 1)[:count]
     return np.log(sums / np.maximum(counts, 1) + 0.05).astype(np.float32)
-
-
-def _variance(values: NDArray[np.float64], noise: Noise) -> float:
-    """Mean variance of the noise of an image."""
-    photons = max(float(values.mean()) - noise.offset, 0.0)
-    return max(noise.gain * photons + noise.read_noise**2, 1e-12)
-
-
-def _window(shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return weights that fade at the border."""
-    weights: NDArray[np.float64] = np.outer(tukey(shape[0], _FADING), tukey(shape[1], _FADING))
-    return weights
-
-
-def _frequencies(shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Cycles per pixel of what ``rfft2`` gives."""
-    rows, columns = np.fft.fftfreq(shape[0]), np.fft.rfftfreq(shape[1])
-    across: NDArray[np.float64] = np.hypot(rows[:, None], columns)
-    return across

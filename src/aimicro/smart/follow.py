@@ -8,7 +8,7 @@ import numpy as np
 
 from aimicro import checks
 from aimicro.smart.event import MDAEvent
-from aimicro.smart.microscope import Frame
+from aimicro.smart.frame import Frame
 
 
 class Follow:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from aimicro import checks
 from aimicro.smart.event import check_event
-from aimicro.smart.microscope import Cost, Frame
+from aimicro.smart.frame import Cost, Frame
 
 Reaction = Callable[[Frame], Iterable[Any] | None]
 """Looks at a frame and returns the events that it wants on top of the plan."""

@@ -1,4 +1,4 @@
-"""How images and captions are brought into one space: each shall find the other in a batch.
+"""How images and captions are brought into one space: each is to find the other in a batch.
 
 Used in chapter 3, *Image and text in one space*.
 """
