@@ -1,4 +1,4 @@
-"""The forms of chapters 5 and 8: every control has a name, and the pages count the questions."""
+"""The forms of chapters 5 and 8, and of those who decide: every control has a name, and the pages count the questions."""
 
 import runpy
 from pathlib import Path
@@ -8,7 +8,11 @@ import yaml
 from bs4 import BeautifulSoup
 
 BOOK = Path(__file__).resolve().parents[2] / "book"
-CHAPTERS = {"data_card": "chapter05_training_data", "tool_plan": "chapter08_choosing_a_tool"}
+CHAPTERS = {
+    "data_card": "chapter05_training_data",
+    "offer": "deciding",
+    "tool_plan": "chapter08_choosing_a_tool",
+}
 TABLES = {
     name: yaml.safe_load((BOOK / f"{name}.yml").read_text(encoding="utf-8")) for name in CHAPTERS
 }
@@ -47,12 +51,14 @@ def test_questions_have_names_of_their_own(name: str):
     assert len({question["id"] for question in asked}) == len(asked)
 
 
-@pytest.mark.parametrize(("table", "count"), [("data_card", "Twelve"), ("tool_plan", "Sixteen")])
+@pytest.mark.parametrize(
+    ("table", "count"), [("data_card", "Twelve"), ("offer", "Five"), ("tool_plan", "Sixteen")]
+)
 def test_the_page_says_how_many_questions_there_are(table: str, count: str):
     chapter = (BOOK / f"{CHAPTERS[table]}.md").read_text(encoding="utf-8")
     assert f"{{reader-form}} {table}\n" in chapter
     assert f"{count} questions" in chapter
-    assert len(questions(table)) == {"Twelve": 12, "Sixteen": 16}[count]
+    assert len(questions(table)) == {"Five": 5, "Twelve": 12, "Sixteen": 16}[count]
 
 
 def test_every_control_has_a_label(name: str, form: BeautifulSoup):
