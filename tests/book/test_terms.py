@@ -72,7 +72,6 @@ def test_what_an_earlier_build_left_goes_without_a_trace():
 
 
 OTHERWISE = {  # where a word stands for something else than the glossary's
-    "chapter01_introduction": {"weight"},  # the weight lies on
     "chapter04_architectures": {"residual"},  # a layer with a short cut
     "chapter05_training_data": {"batch", "mask", "weight"},  # of slides; to cover; of examples
     "chapter06_restoration": {"weight"},  # how much weight a channel deserves
