@@ -129,6 +129,9 @@ read noise
 average precision
 AP
   Objects found.
+
+Otsu's threshold
+  A grey value.
 """
 
 
@@ -146,6 +149,7 @@ def test_the_first_use_in_a_notebook_is_linked():
     assert linked("Noises and read noise.") == [("Noises", "noise"), ("read noise", "read noise")]
     assert linked("The AP is average precision.") == [("AP", "AP")]  # two names of one entry
     assert linked("noisy, noise-free, denoise, ap, APs") == [("APs", "AP")]
+    assert linked("By Otsu’s threshold.") == [("Otsu’s threshold", "Otsu's threshold")]
 
 
 def test_titles_code_and_links_of_a_notebook_stay_as_they_are():
