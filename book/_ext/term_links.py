@@ -55,9 +55,9 @@ def entries(glossary: str) -> list[list[str]]:
 
 
 def spelling(name: str) -> str:
-    """Return the pattern of a name: also at the start of a sentence, and in the plural."""
+    """Return the pattern of a name: at the start of a sentence, in the plural, with ’ for '."""
     first = f"[{name[0].upper()}{name[0]}]" if name[0].islower() else re.escape(name[0])
-    return f"{first}{re.escape(name[1:])}s?"
+    return f"{first}{re.escape(name[1:])}s?".replace("'", "['’]")
 
 
 def pattern(names: list[str]) -> re.Pattern[str]:
@@ -93,7 +93,8 @@ def link_terms(tree: nodes.document, glossary: str, page: str) -> list[str]:
             continue
         parts, end, plain = [], 0, text.astext()
         for found in known.finditer(plain):
-            name = spelt.get(found[0]) or spelt[found[0][:-1]]  # plural
+            word = found[0].replace("’", "'")
+            name = spelt.get(word) or spelt[word[:-1]]  # plural
             term = own[name]
             if term in linked or Path(page).name in OTHERWISE.get(term, "").split():
                 continue

@@ -72,7 +72,6 @@ def test_what_an_earlier_build_left_goes_without_a_trace():
 
 
 OTHERWISE = {  # where a word stands for something else than the glossary's
-    "chapter01_introduction": {"weight"},  # the weight lies on
     "chapter04_architectures": {"residual"},  # a layer with a short cut
     "chapter05_training_data": {"batch", "mask", "weight"},  # of slides; to cover; of examples
     "chapter06_restoration": {"weight"},  # how much weight a channel deserves
@@ -130,6 +129,9 @@ read noise
 average precision
 AP
   Objects found.
+
+Otsu's threshold
+  A grey value.
 """
 
 
@@ -147,6 +149,7 @@ def test_the_first_use_in_a_notebook_is_linked():
     assert linked("Noises and read noise.") == [("Noises", "noise"), ("read noise", "read noise")]
     assert linked("The AP is average precision.") == [("AP", "AP")]  # two names of one entry
     assert linked("noisy, noise-free, denoise, ap, APs") == [("APs", "AP")]
+    assert linked("By Otsu’s threshold.") == [("Otsu’s threshold", "Otsu's threshold")]
 
 
 def test_titles_code_and_links_of_a_notebook_stay_as_they_are():
