@@ -200,7 +200,8 @@ def _whole(truth: NDArray[Any], scratch: Path) -> NDArray[Any] | None:
         return None
     if truth.dtype.kind != "f":
         return truth
-    if truth.max() >= 2**31 or any(np.any(part != np.rint(part)) for part in parts(truth)):
+    fractions = any(np.any(part != np.rint(part)) for part in parts(truth))
+    if fractions or float(truth.max()) >= 2**31:
         return None
     return converted(truth, np.int32, scratch)
 
@@ -222,7 +223,8 @@ def _kind(truth: NDArray[Any], *, stored: np.dtype[Any]) -> Kind:
 
 def _histogram(pixels: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Count the pixels of each value, part by part."""
-    ends = np.float32(pixels.min()), np.float32(pixels.max())
+    # As rounded as the pixels, so that none lies beyond.
+    ends = float(np.float32(pixels.min())), float(np.float32(pixels.max()))
     counts = np.zeros(_BINS, np.int64)
     for part in parts(pixels):
         counts += np.histogram(part.astype(np.float32), _BINS, ends)[0]

@@ -198,7 +198,8 @@ def _projected(pixels: npt.NDArray[Any], *, foreground: bool) -> npt.NDArray[np.
         first = np.unique(bins, return_index=True)[1]
         total[bins[first]] += np.add.reduceat(sums, first, axis=0)
     n_planes = pixels.size // (shape[0] * shape[1])
-    return total / np.outer(*map(np.diff, edges)) / n_planes
+    n_pixels = n_planes * np.outer(np.diff(edges[0]), np.diff(edges[1]))
+    return np.asarray(total / n_pixels)
 
 
 def _orientations(stack: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
