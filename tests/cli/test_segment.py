@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -276,7 +277,7 @@ class TestLargeImages:
         monkeypatch.setitem(_segmenting._MARGIN, 3, (1, 8, 8))
         monkeypatch.setattr("aimicro.io.large._PART", 500)
         monkeypatch.setattr("aimicro.io.annotations._AT_ONCE", 700)
-        monkeypatch.setattr("aimicro.metrics.overlap_table._PART", 300)
+        monkeypatch.setattr(import_module("aimicro.metrics.overlap_table"), "_PART", 300)
 
     @pytest.mark.parametrize(
         ("method", "shape"),
@@ -394,9 +395,9 @@ class TestLargeImages:
         code = (
             "import re, resource, sys\n"
             "import aimicro.io.annotations, aimicro.cli, aimicro.cli._segmenting as segmenting\n"
-            "import aimicro.io.large, aimicro.metrics.overlap_table\n"
+            "import aimicro.io.large\n"
             "aimicro.io.large.LARGE = 10**6\n"
-            "aimicro.io.annotations._AT_ONCE = aimicro.metrics.overlap_table._PART = 2**15\n"
+            "aimicro.io.annotations._AT_ONCE = 2**15\n"
             "segmenting._CORE[2], segmenting._MARGIN[2] = (200, 200), (40, 40)\n"
             "used = re.search(r'VmData:\\s+(\\d+) kB', open('/proc/self/status').read())[1]\n"
             f"limit = 1024 * int(used) + {limit}\n"
@@ -563,8 +564,9 @@ class TestBadInput:
         bare = save(tmp_path / "bare.tif", recorded(lone_squares()), None)
         assert "got 0.2 x 0.2 µm" in refused(model, bare, tmp_path / "b.tif", "--pixel-size", 0.2)
         assert segment(model, bare, tmp_path / "b.tif", "--pixel-size", 0.46) == 0
-        with pytest.warns(UserWarning, match=r"training, 0.5 x 0.5 µm, got \? x \? µm"):
+        with pytest.warns(UserWarning, match="tell the size of") as told:
             assert segment(model, bare, tmp_path / "c.tif") == 0
+        assert "of the training, 0.5 x 0.5 µm, got ? x ? µm" in str(told[0].message)
         folder = folder_of(tmp_path, sizes=(2 * SIZE, SIZE))
         assert segment(model, folder, tmp_path / "all") == 2
         assert "Left out of 2 images: b.tif" in capsys.readouterr().err

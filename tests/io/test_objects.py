@@ -42,12 +42,12 @@ def test_no_objects() -> None:
     assert list(groups(found, most=9)) == []
 
 
-@pytest.mark.parametrize("most", [1, 500, 10**6])
+@pytest.mark.parametrize("most", [1, 700, 10**6])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_groups_have_each_object_once_and_whole(
     shape: tuple[int, ...], most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aimicro.io.objects._EMPTY", 50)
+    monkeypatch.setattr("aimicro.io.objects._EMPTY", 500)
     labels = scattered(shape)
     boxes, again = boxes_of(labels), np.zeros_like(labels)
     found = list(groups(boxes, most=most))
@@ -55,7 +55,7 @@ def test_groups_have_each_object_once_and_whole(
         near = labels[box]
         again[box] += np.where((near >= first) & (near <= last), near, 0)
     np.testing.assert_array_equal(again, labels)
-    assert (len(found) == len(boxes.ids)) == (most == 1)
+    assert len(found) == len(boxes.ids) if most == 1 else len(found) < len(boxes.ids)
 
 
 @pytest.mark.parametrize("around", [0, 1, 6])

@@ -2,6 +2,7 @@ import itertools
 import json
 import math
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -488,7 +489,7 @@ def test_images_in_files_are_counted_part_by_part(
     whole = match(first, second, threshold=0.1)
     mapped = zeros_on_disk(first.shape[::-1], dtype, tmp_path)
     mapped[...] = first.T
-    monkeypatch.setattr("aimicro.metrics.overlap_table._PART", 50)
+    monkeypatch.setattr(import_module("aimicro.metrics.overlap_table"), "_PART", 50)
     found = match(mapped.T, second.astype(dtype), threshold=0.1)
     assert whole.tp > 0
     for ours, theirs in zip(found.pairs, whole.pairs, strict=True):
