@@ -12,7 +12,7 @@ MAY_KNOW = {
     "": {"benchmarks"},  # aimicro.benchmark, imported when it is asked for
     "checks": set(),
     "io": {"checks"},
-    "inspect": {"checks"},  # arrays in, numbers out: read by those who have them
+    "inspect": {"checks", "io"},  # arrays in, numbers out; of large ones strip by strip
     "metrics": {"checks"},
     "simulate": {"checks"},
     "data": {"checks", "io", "simulate"},  # simulated twins; files to read

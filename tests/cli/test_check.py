@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -410,6 +411,53 @@ class TestWhichImages:
         assert not troubles(check(capsys, segment, "--receptive-field", "200")[1])
         status, report = check(capsys, segment, "--receptive-field", "20")
         assert (status, troubles(report)) == (0, {("sizes", "look")})
+
+
+class TestLargeImages:
+    @pytest.mark.parametrize(
+        ("folder", "plant"),
+        [("restore", far_pixel), ("segment", float_labels)],
+        indirect=["folder"],
+    )
+    def test_strips_make_no_difference(
+        self, folder: Path, plant: Callable[[Path], Path], capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        plant(folder)
+        saturated(folder)
+        whole = check(capsys, folder)
+        monkeypatch.setattr("aimicro.io.large.LARGE", 1000)
+        monkeypatch.setattr("aimicro.io.large._PART", 2000)
+        assert check(capsys, folder) == whole
+
+    def test_memory_does_not_grow_with_the_images(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Mapped files do not count; the labels are compressed, and stored as float32."""
+        for name, value in {"io.large.LARGE": 2**10, "io.large._PART": 2**12,
+                            "inspect.noise._LARGEST": 2**14, "inspect.noise._FIELD": 32,
+                            "inspect.registration._LARGEST": 2**14,
+                            "inspect.copies._FINE": 64}.items():  # fmt: skip
+            monkeypatch.setattr(f"aimicro.{name}", value)
+        peaks, rng = [], np.random.default_rng(0)
+        for n in (8, 8, 48):  # the first one fills caches
+            ids = np.arange(1, 10 * n + 1).reshape(n, 10)
+            labels = np.kron(ids, np.pad(np.ones((16, 20)), 6)).astype(np.float32)
+            raw = rng.poisson(10 + 90 * (labels > 0)).astype(np.uint16)
+            for kind, image in (("raw", raw), ("gt", labels)):
+                (tmp_path / kind).mkdir(exist_ok=True)
+                packed = "zlib" if kind == "gt" else None
+                tifffile.imwrite(tmp_path / kind / "a.tif", image, compression=packed)
+            tracemalloc.start()
+            _, report = check(capsys, tmp_path)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        assert peaks[2] - peaks[1] < raw.nbytes / 4
+        summaries = {one["check"]: one["summary"] for one in report["checks"]}
+        assert summaries["labels"] == "480 objects in 1 images"
+        assert summaries["photons"].endswith("looked at 16 fields of 32 x 32 px, in 1 of 1 pairs")
+        seen = "looked at 128 x 128 px in the middle, in 1 of 1 pairs"
+        assert summaries["registration"].endswith(seen)
 
 
 class TestReport:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -274,6 +275,9 @@ class TestLargeImages:
         monkeypatch.setitem(_segmenting._MARGIN, 2, (8, 8))
         monkeypatch.setitem(_segmenting._CORE, 3, (2, 20, 20))
         monkeypatch.setitem(_segmenting._MARGIN, 3, (1, 8, 8))
+        monkeypatch.setattr("aimicro.io.large._PART", 500)
+        monkeypatch.setattr("aimicro.io.annotations._AT_ONCE", 700)
+        monkeypatch.setattr(import_module("aimicro.metrics.overlap_table"), "_PART", 300)
 
     @pytest.mark.parametrize(
         ("method", "shape"),
@@ -307,8 +311,6 @@ class TestLargeImages:
         assert segment(model, raw, truth, "--min-pixels", 5) == 0
         request.getfixturevalue("large")
         options = ("--min-pixels", 5, "-g", truth, "--rois")
-        if len(shape) == 3:
-            options = options[:-1]
         assert segment(model, raw, tmp_path / "large.tif", *options) == 0
         whole, large = (read_tiff(tmp_path / f"{name}.tif") for name in ("whole", "large"))
         assert whole.data.max() >= 8
@@ -319,9 +321,8 @@ class TestLargeImages:
         assert (row["ap90"], row["invented50"]) == ("1", "0")
         tables = [self.by_place(tmp_path / f"{n}_measurements.csv") for n in ("whole", "large")]
         assert tables[0] == tables[1]
-        if len(shape) == 2:
-            drawn = read_annotations(tmp_path / "large_rois.zip", large.data.shape)
-            np.testing.assert_array_equal(drawn.labels, large.data)
+        drawn = read_annotations(tmp_path / "large_rois.zip", large.data.shape)
+        np.testing.assert_array_equal(drawn.labels, large.data)
 
     @staticmethod
     def by_place(table: Path) -> list[dict[str, Any]]:
@@ -381,16 +382,22 @@ class TestLargeImages:
     def test_memory_does_not_grow_with_the_image(self, tmp_path: Path) -> None:
         """In a whole run, the kernel grants 17 MB beside the program: less than the labels.
 
+        Scores and outlines are among it, with a truth that programs like to store as float32.
         Files that are mapped do not count: the kernel can drop their pages.
         """
         model = training(tmp_path / "model", known())
         labels = np.tile(lone_squares((200, 200)), (10, 11))
         source, limit = save(tmp_path / "raw.tif", recorded(labels)), 17_000_000
+        tiles = np.arange(110).reshape(10, 11).repeat(200, axis=0).repeat(200, axis=1)
+        truth = np.where(labels > 0, labels + 4 * tiles, 0).astype(np.float32)
+        save(tmp_path / "truth.tif", truth)
         assert 4 * labels.size > limit
         code = (
             "import re, resource, sys\n"
-            "import aimicro.io.large, aimicro.cli, aimicro.cli._segmenting as segmenting\n"
+            "import aimicro.io.annotations, aimicro.cli, aimicro.cli._segmenting as segmenting\n"
+            "import aimicro.io.large\n"
             "aimicro.io.large.LARGE = 10**6\n"
+            "aimicro.io.annotations._AT_ONCE = 2**15\n"
             "segmenting._CORE[2], segmenting._MARGIN[2] = (200, 200), (40, 40)\n"
             "used = re.search(r'VmData:\\s+(\\d+) kB', open('/proc/self/status').read())[1]\n"
             f"limit = 1024 * int(used) + {limit}\n"
@@ -398,6 +405,7 @@ class TestLargeImages:
             "sys.exit(aimicro.cli.main())\n"
         )
         options = ["-m", model, "-i", source, "-o", tmp_path / "out.tif", "-B", 128]
+        options += ["-g", tmp_path / "truth.tif", "--rois"]
         run = subprocess.run(
             [sys.executable, "-c", code, "segment", *map(str, options)],
             # Nothing is kept of what is freed, and there are no threads with stacks of their own.
@@ -409,6 +417,10 @@ class TestLargeImages:
         found = read_tiff(tmp_path / "out.tif").data
         np.testing.assert_array_equal(found > 0, labels > 0)
         assert found.max() == 4 * 110 == len(rows(tmp_path / "out_measurements.csv"))
+        (row,) = rows(tmp_path / "out_scores.csv")
+        assert (row["ap90"], row["matched50"], row["objects_true"]) == ("1", "440", "440")
+        drawn = read_annotations(tmp_path / "out_rois.zip", found.shape)
+        np.testing.assert_array_equal(drawn.labels, found)
 
 
 class TestFolders:
@@ -552,6 +564,9 @@ class TestBadInput:
         bare = save(tmp_path / "bare.tif", recorded(lone_squares()), None)
         assert "got 0.2 x 0.2 µm" in refused(model, bare, tmp_path / "b.tif", "--pixel-size", 0.2)
         assert segment(model, bare, tmp_path / "b.tif", "--pixel-size", 0.46) == 0
+        with pytest.warns(UserWarning, match="tell the size of") as told:
+            assert segment(model, bare, tmp_path / "c.tif") == 0
+        assert "of the training, 0.5 x 0.5 µm, got ? x ? µm" in str(told[0].message)
         folder = folder_of(tmp_path, sizes=(2 * SIZE, SIZE))
         assert segment(model, folder, tmp_path / "all") == 2
         assert "Left out of 2 images: b.tif" in capsys.readouterr().err

@@ -459,3 +459,17 @@ def test_what_cannot_be_read(folder):
         read_annotations(folder / "missing.zip", (4,))
     with pytest.raises(ValueError, match="each side of shape of 1 or more, got 0"):
         read_annotations(folder / "missing.zip", (4, 0))
+
+
+@pytest.mark.parametrize("shape", [(90, 70), (3, 60, 70)])
+def test_large_images_are_outlined_a_few_objects_at_a_time(folder, shape, monkeypatch):
+    rng = np.random.default_rng(0)
+    pieces = rng.integers(0, 25, (*shape[:-2], shape[-2] // 10, shape[-1] // 10))
+    labels = pieces.repeat(10, axis=-2).repeat(10, axis=-1).astype(np.uint16)
+    labels[..., ::7, ::9] = 0
+    labels[..., 10:50, 5:30] = 50
+    write_annotations(folder / "whole.zip", labels)
+    monkeypatch.setattr("aimicro.io.annotations._AT_ONCE", 1000)
+    monkeypatch.setattr("aimicro.io.large._PART", 500)
+    write_annotations(folder / "large.zip", labels)
+    assert (folder / "large.zip").read_bytes() == (folder / "whole.zip").read_bytes()

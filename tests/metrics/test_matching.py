@@ -2,6 +2,7 @@ import itertools
 import json
 import math
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from skimage.io import imread
 from skimage.measure import label
 from skimage.segmentation import expand_labels
 
+from aimicro.io import zeros_on_disk
 from aimicro.metrics import (
     Matching,
     aggregated_jaccard,
@@ -476,3 +478,21 @@ def test_other_bad_arguments() -> None:
         Matching.pool([])
     with pytest.raises(ValueError, match=r"\(0.5, 'iou', '1.0'\), \(0.7, 'iou', '1.0'\)"):
         Matching.pool([match(GOOD, GOOD), match(GOOD, GOOD, threshold=0.7)])
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, ">u2", np.int64])
+def test_images_in_files_are_counted_part_by_part(
+    dtype: npt.DTypeLike, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    first, second = (label(rng.random((7, 40, 30)) > 0.8, connectivity=3) for _ in range(2))
+    whole = match(first, second, threshold=0.1)
+    mapped = zeros_on_disk(first.shape[::-1], dtype, tmp_path)
+    mapped[...] = first.T
+    monkeypatch.setattr(import_module("aimicro.metrics.overlap_table"), "_PART", 50)
+    found = match(mapped.T, second.astype(dtype), threshold=0.1)
+    assert whole.tp > 0
+    for ours, theirs in zip(found.pairs, whole.pairs, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(found.missed, whole.missed)
+    np.testing.assert_array_equal(found.invented, whole.invented)

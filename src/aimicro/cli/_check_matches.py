@@ -106,7 +106,8 @@ def _registration(pairs: Sequence[Pair], findings: Findings) -> None:
             f"{correlation:.2f}",
         )
     if pairs:
-        findings.summaries["registration"] = f"largest shift {largest:.1f} px"
+        told = f"largest shift {largest:.1f} px"
+        findings.summaries["registration"] = told + _looked_at(pairs, "registration")
 
 
 def _photons(pairs: Sequence[Pair], findings: Findings) -> None:
@@ -114,12 +115,13 @@ def _photons(pairs: Sequence[Pair], findings: Findings) -> None:
     if not pairs:
         return
     if not found:
-        findings.summaries["photons"] = "the noise does not tell"
+        findings.summaries["photons"] = "the noise does not tell" + _looked_at(pairs, "photons")
         return
     photons, gain = (float(np.median(each)) for each in
                      ([one.photons for one in found], [one.gain for one in found]))  # fmt: skip
     findings.summaries["photons"] = (
         f"about {photons:.2g} detected where it is brightest, {gain:.2g} counts each"
+        + _looked_at(pairs, "photons")
     )
     train = _median(pair.photons.photons for pair in pairs
                     if pair.photons and pair.split == pairs[0].split)  # fmt: skip
@@ -134,6 +136,15 @@ def _photons(pairs: Sequence[Pair], findings: Findings) -> None:
                 f"those of {pairs[0].split} {train:.2g}.",
                 "Train on images as noisy as those that the network will see.",
             )
+
+
+def _looked_at(pairs: Sequence[Pair], check: str) -> str:
+    """What a check has not seen all of, and in how many pairs."""
+    words = [pair.seen[check] for pair in pairs if pair.seen.get(check)]
+    if not words:
+        return ""
+    alike = "" if len(set(words)) == 1 else " and the like"
+    return f"; looked at {words[0]}{alike}, in {len(words)} of {len(pairs)} pairs"
 
 
 def _along_axes(offset: Sequence[float]) -> str:

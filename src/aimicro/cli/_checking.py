@@ -4,6 +4,8 @@ A private part of :mod:`aimicro.cli.check`, and apart from it because it loads t
 """
 
 import argparse
+import tempfile
+from pathlib import Path
 
 from aimicro.cli._check_faults import judge_images
 from aimicro.cli._check_folders import splits_of
@@ -21,7 +23,8 @@ def examine(options: argparse.Namespace) -> tuple[Findings, list[Pair], Task]:
     findings = Findings()
     config = read_any(options.config, options.task) if options.config else None
     splits = splits_of(options, config, findings)
-    pairs = measured(splits, findings)
+    scratch = options.output_dir or Path(tempfile.gettempdir())
+    pairs = measured(splits, findings, scratch)
     task = options.task or (config.task if config else task_of(pairs))
     judge_images(pairs, task, findings)
     judge_matches(pairs, findings)

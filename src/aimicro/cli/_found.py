@@ -4,7 +4,7 @@ A private part of :mod:`aimicro.cli.segment`.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 
 from aimicro.cli._methods import Labels
 from aimicro.cli._network_output import not_written
-from aimicro.io import TiffImage, write_tiff, zeros_on_disk
+from aimicro.io import TiffImage, converted, write_tiff, zeros_on_disk
 from aimicro.segment import WindowObjects, measure
-
-_ROWS = 2**22  # pixels that are copied at once
 
 
 class Part(NamedTuple):
@@ -92,18 +90,7 @@ def write_labels(path: Path, found: Found) -> None:
 
 
 def _as_kind(found: Found, kind: type, scratch: Path) -> NDArray[Any]:
-    """The labels in another type; those of a large image in a file again."""
-    if not found.parts:
-        return found.labels.astype(kind)
+    """The labels in another type."""
     if np.dtype(kind).itemsize == found.labels.itemsize:
         return found.labels.view(kind)
-    copy = zeros_on_disk(found.labels.shape, kind, scratch)
-    for rows in _rows(found.labels.shape):
-        copy[rows] = found.labels[rows]
-    return copy
-
-
-def _rows(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Rows or planes, as many at once as are copied in little memory."""
-    step = max(1, _ROWS // math.prod(shape[1:]))
-    return (slice(start, start + step) for start in range(0, shape[0], step))
+    return converted(found.labels, kind, scratch)

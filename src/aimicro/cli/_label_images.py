@@ -4,6 +4,7 @@ A private part of :mod:`aimicro.cli.train` and :mod:`aimicro.cli.segment`.
 """
 
 import math
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from numpy.typing import NDArray
 from scipy.ndimage import label as components
 
 from aimicro import checks
-from aimicro.io import read_header, read_tiff
+from aimicro.io import boxes_of, converted, parts, read_header, read_tiff
 
 _NEITHER = "Save one number for each pixel: neither colours nor a channel for each object."
 
 
-def read_labels(path: Path, shape: tuple[int, ...], *, raw: Path) -> NDArray[np.integer[Any]]:
+def read_labels(
+    path: Path, shape: tuple[int, ...], *, raw: Path, scratch: Path | None = None
+) -> NDArray[np.integer[Any]]:
     """Read the labels of an image; whole numbers that are stored as float32 are labels, too.
 
     Parameters
@@ -29,7 +32,10 @@ def read_labels(path: Path, shape: tuple[int, ...], *, raw: Path) -> NDArray[np.
         `([Z,] Y, X)` of the image that they belong to.
     raw
         File of that image, for messages.
+    scratch
+        Folder for what a large image needs for a while, by default that of the system.
     """
+    folder = scratch or Path(tempfile.gettempdir())
     try:
         found = read_header(path).shape
     except ValueError as error:
@@ -40,7 +46,11 @@ def read_labels(path: Path, shape: tuple[int, ...], *, raw: Path) -> NDArray[np.
         raise ValueError(
             f"{path}: Expected labels of the shape of {raw}, {shape}, got {found}. {todo}"
         )
-    data = checks.whole_as_integers(read_tiff(path, pages="Z").data.reshape(shape))
+    data = read_tiff(path, pages="Z", scratch=folder).data.reshape(shape)
+    if data.dtype.kind == "f" and all(
+        checks.whole_as_integers(part).dtype.kind != "f" for part in parts(data)
+    ):
+        data = converted(data, np.int32, folder)
     try:
         return checks.labels("labels", data.view(np.uint8) if data.dtype == bool else data)
     except (TypeError, ValueError) as error:
@@ -60,8 +70,7 @@ def check_labels(pairs: Sequence[tuple[Path, Path]], *, masks: bool) -> None:
     several, in_pieces, empty = False, None, True
     for raw, path in pairs:
         labels = read_labels(path, read_header(raw).shape, raw=raw)
-        ids = np.unique(labels)
-        ids = ids[ids > 0]
+        ids = boxes_of(labels).ids
         empty &= ids.size == 0
         several |= ids.size > 1
         if ids.size == 1 and in_pieces is None and (n_pieces := components(labels > 0)[1]) > 1:
@@ -84,6 +93,5 @@ def typical_radius(pairs: Sequence[tuple[Path, Path]]) -> float:
     sizes: list[int] = []
     for raw, path in pairs:
         labels = read_labels(path, read_header(raw).shape, raw=raw)
-        ids, counts = np.unique(labels, return_counts=True)
-        sizes.extend(counts[ids > 0])
+        sizes.extend(boxes_of(labels).sizes)
     return round(math.sqrt(float(np.median(sizes)) / math.pi), 2)

@@ -42,7 +42,18 @@ def common_pixel_size(pairs: Sequence[tuple[Path, Path]]) -> tuple[float, ...] |
 
 
 def check_pixel_size(file: Path, got: Sizes, trained: Sizes | None) -> None:
-    """Refuse an image whose pixels are of another size than those that a network was shown."""
+    """Refuse an image whose pixels are of another size than those that a network was shown.
+
+    Where the file does not tell, that is said, once for all files.
+    """
+    if trained and None in got:
+        warnings.warn(
+            "Expected images that tell the size of their pixels, to compare it with that of the "
+            f"training, {written(trained)}, got {written(got)}. Where it is another one, results "
+            "are wrong. Write it into the files in Fiji, Image > Properties, and it is checked.",
+            UserWarning,
+            stacklevel=2,
+        )
     if trained and differ(got, trained, tolerance=_LIKE_TRAINING):
         raise ValueError(
             f"{file}: Expected pixels of {written(trained)}, as the network was trained on, got "

@@ -74,7 +74,7 @@ class Segmentation:
         """Find the objects of an image; `each` is told of every fraction that is done, up to 1."""
         image = read_image(job.raw, self.ndim, job.output.resolve().parent)
         if job.truth:  # mistakes show before the long computation
-            read_labels(job.truth, image.data.shape, raw=job.raw)
+            self._truth(job, image.data.shape)
         sizes = [self.options.pixel_size if um is None else um for um in image.pixel_size_um]
         if not self.options.any_pixel_size:
             check_pixel_size(job.raw, sizes, self.trained_um)
@@ -89,7 +89,7 @@ class Segmentation:
         """Compare with the truth, if there is one."""
         if job.truth is None:
             return None
-        truth = read_labels(job.truth, found.labels.shape, raw=job.raw)
+        truth = self._truth(job, found.labels.shape)
         levels = average_precision(truth, found.labels, thresholds=_LEVELS)
         counts = match(truth, found.labels, threshold=_LEVELS[0])
         names = [f"ap{100 * level:.0f}" for level in _LEVELS]
@@ -103,6 +103,11 @@ class Segmentation:
             "missed50": counts.fn,
             "invented50": counts.fp,
         }
+
+    @staticmethod
+    def _truth(job: Job, shape: tuple[int, ...]) -> NDArray[np.integer[Any]]:
+        assert job.truth is not None
+        return read_labels(job.truth, shape, raw=job.raw, scratch=job.output.resolve().parent)
 
     def _rehearse(
         self, job: Job, image: TiffImage, pixel_size_um: tuple[float, ...] | None

@@ -72,7 +72,7 @@ def add_to(commands: Any) -> None:
     add("-f", "--output_tiff_format", choices=("imagej", "ome"), default="imagej",
         help="what ImageJ's format cannot hold, such as 4 GB, becomes ome (default: imagej)")
     add("--any-pixel-size", **switch, help="take images whose voxels are of another size than "
-        "those of the training, which are refused otherwise")
+        "those of the training, which are refused otherwise, or of which it is not known")
     add("--pair-by-order", **switch, help="with -g, pair images by the order of their names also "
         "where the names do not match")
     existing = parser.add_mutually_exclusive_group().add_argument

@@ -29,7 +29,9 @@ def add_to(commands: Any) -> None:
         description="Look at pairs of raw and true TIFF images, or of images and labels, before a "
         "network is trained on them: " + ", ".join(CHECKS.values()) + ". Pairs are made and files "
         "are read as aimicro train does it. A table and plain advice, worst first, go to standard "
-        "output; with -o, they and a picture go to DIR, too.",
+        "output; with -o, they and a picture go to DIR, too. Images may be larger than memory: all "
+        "pixels are looked at but for the photons and the registration of large ones, where the "
+        "table says at which.",
         epilog="Exit status: 0 where nothing must be mended, 1 where something must (with "
         "--strict also where something is to be looked at), 2 where the command is wrong.",
     )
@@ -53,7 +55,8 @@ def add_to(commands: Any) -> None:
         help="pixels across that the network sees, to compare objects with")
     add("-o", "--output-dir", type=Path, metavar="DIR",
         help=f"folder for {PAGE}, {PICTURE} and {RECORD}; only those of an earlier check are "
-        "replaced")
+        "replaced; what a large compressed image needs for a while lies there, too, without a "
+        "name, or without -o in the folder of the system for such files")
     add("--json", **switch, help="print JSON instead of the page")
     add("--strict", **switch, help="exit with 1 also where something is to be looked at")
     # fmt: on

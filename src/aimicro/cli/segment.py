@@ -59,7 +59,7 @@ def add_to(commands: Any) -> None:
     add("--pixel-size", type=float, metavar="UM",
         help="distance between pixels in µm, for images that do not tell it")
     add("--any-pixel-size", **switch, help="take images whose pixels are of another size than "
-        "those of the training, which are refused otherwise")
+        "those of the training, which are refused otherwise, or of which it is not known")
     add("--rois", **switch, help="write the outlines too, for ImageJ's ROI Manager: NAME_rois.zip")
     add("-B", "--block_shape", type=whole_numbers, metavar="Z,Y,X",
         help="pixels that the network works on at once (default: 512,512 or 32,128,128)")

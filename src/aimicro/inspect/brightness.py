@@ -1,11 +1,13 @@
 """How an image fills the numbers that it is stored in."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from aimicro import checks
+from aimicro.io import parts
 
 _FEWEST = 10  # pixels at the top that are no accident
 _BAND = 0.01  # of the range, below the top: what a fading histogram is judged by
@@ -80,15 +82,24 @@ def saturation(image: npt.ArrayLike) -> Saturation | None:
     Saturation(level=220.0, fraction=0.08349609375)
     """
     pixels = checks.image("image", image)
-    top, low = float(pixels.max()), float(pixels.min())
-    below = pixels[pixels < pixels.max()]
-    n_top = pixels.size - below.size
-    if n_top < _FEWEST or not below.size:
+    top, low, second, n_top = pixels.max(), pixels.min(), pixels.min(), 0
+    for part in parts(pixels):
+        below = part[part < top]
+        n_top += part.size - below.size
+        second = max(second, below.max(initial=low))
+    if n_top < _FEWEST or n_top == pixels.size:
         return None
-    band = below[below >= min(float(below.max()), top - _BAND * (top - low))]
-    if n_top <= _PILED * band.size / np.unique(band).size:
+    least = min(float(second), float(top) - _BAND * (float(top) - float(low)))
+    n_band, values = 0, np.zeros(0, pixels.dtype)
+    for part in parts(pixels):
+        band = part[(part >= least) & (part < top)]
+        n_band += band.size
+        # More of them than this prove it, and would fill the memory.
+        if n_top * values.size <= _PILED * pixels.size:
+            values = np.union1d(values, band)
+    if n_top * values.size <= _PILED * n_band:
         return None
-    return Saturation(top, n_top / pixels.size)
+    return Saturation(float(top), n_top / pixels.size)
 
 
 def levels(image: npt.ArrayLike) -> Levels:
@@ -121,5 +132,9 @@ def levels(image: npt.ArrayLike) -> Levels:
     pixels = checks.image("image", image)
     step = 0
     if pixels.dtype.kind in "iu":
-        step = int(np.gcd.reduce(pixels.ravel() - pixels.min()))
+        lowest = pixels.min()
+        for part in parts(pixels):
+            step = math.gcd(step, int(np.gcd.reduce(part - lowest)))
+            if step == 1:
+                break
     return Levels(float(pixels.min()), float(pixels.max()), step)

@@ -8,6 +8,7 @@ from scipy import ndimage
 from skimage.transform import resize
 
 from aimicro import checks
+from aimicro.io import Strip, strips
 
 Hashes = npt.NDArray[np.uint64]
 _APART, _SIDE = 11, 7  # pixels: landmarks are the brightest within, and known by what is around
@@ -15,6 +16,7 @@ _FEWEST_LEVELS = 6  # around a landmark; with fewer, one is like another
 _KEPT = 2048  # landmarks of an image
 _FACTORS = np.random.default_rng(0).integers(2**63, size=_SIDE**2, dtype=np.uint64) | np.uint64(1)
 _AROUND, _AT_ONCE = np.ones((3, 3), np.uint8), 2**14  # neighbours; windows in memory
+_FINE = 1024  # pixels along an axis, of which a thumbnail is made
 _COARSE = 6  # pixels of a thumbnail; what varies more slowly is illumination
 
 
@@ -61,9 +63,11 @@ def landmarks(image: npt.ArrayLike) -> Hashes:
     True
     """
     pixels = checks.image("image", image)
-    planes = pixels.reshape(-1, *pixels.shape[-2:])
-    found = [_of_plane(plane) for plane in planes if min(plane.shape) >= _SIDE]
-    return np.unique(np.concatenate([np.zeros(0, np.uint64), *found]))[:_KEPT]
+    kept = np.zeros(0, np.uint64)
+    if min(pixels.shape[-2:]) >= _SIDE:
+        for strip in strips(pixels, around=_APART // 2 + 1):
+            kept = np.unique(np.concatenate([kept, _of_strip(strip)]))[:_KEPT]
+    return kept
 
 
 def shared_landmarks(first: Hashes, second: Hashes) -> float:
@@ -97,7 +101,9 @@ def shared_landmarks(first: Hashes, second: Hashes) -> float:
     return np.intersect1d(first, second, assume_unique=True).size / n if n else 0.0
 
 
-def thumbnail(image: npt.ArrayLike, *, side: int = 32) -> npt.NDArray[np.float32]:
+def thumbnail(
+    image: npt.ArrayLike, *, side: int = 32, foreground: bool = False
+) -> npt.NDArray[np.float32]:
     """Return the structure of an image in a few pixels, without noise and illumination.
 
     Parameters
@@ -106,6 +112,8 @@ def thumbnail(image: npt.ArrayLike, *, side: int = 32) -> npt.NDArray[np.float32
         Of any real type; of a volume the mean along z.
     side : int
         Pixels along both axes, also where the image is no square.
+    foreground : bool
+        Of labels, look at where there are objects, not at their ids.
 
     Returns
     -------
@@ -128,7 +136,7 @@ def thumbnail(image: npt.ArrayLike, *, side: int = 32) -> npt.NDArray[np.float32
     """
     pixels = checks.image("image", image)
     side = checks.whole("side", side, low=8)
-    plane = pixels.mean(axis=0, dtype=np.float64) if pixels.ndim == 3 else pixels.astype(np.float64)
+    plane = _projected(pixels, foreground=foreground)
     small = resize(plane, (side, side), order=1, anti_aliasing=True, preserve_range=True)
     small = small - ndimage.gaussian_filter(small, _COARSE)
     small = small - small.mean()
@@ -178,19 +186,36 @@ def likeness(first: npt.ArrayLike, second: npt.ArrayLike) -> npt.NDArray[np.floa
     return np.stack([rows @ each.reshape(-1, n_pixels).T for each in turned])
 
 
+def _projected(pixels: npt.NDArray[Any], *, foreground: bool) -> npt.NDArray[np.float64]:
+    """Mean along z; planes with more than 1,024 pixels along an axis are binned to that."""
+    shape = pixels.shape[-2:]
+    edges = [np.linspace(0, n, min(n, _FINE) + 1).astype(int) for n in shape]
+    total = np.zeros([len(each) - 1 for each in edges])
+    for strip in strips(pixels):
+        rows = strip.pixels > 0 if foreground else strip.pixels
+        sums = np.add.reduceat(rows, edges[1][:-1], axis=1, dtype=np.float64)
+        bins = np.searchsorted(edges[0], np.arange(len(rows)) + strip.first, side="right") - 1
+        first = np.unique(bins, return_index=True)[1]
+        total[bins[first]] += np.add.reduceat(sums, first, axis=0)
+    n_planes = pixels.size // (shape[0] * shape[1])
+    n_pixels = n_planes * np.outer(np.diff(edges[0]), np.diff(edges[1]))
+    return np.asarray(total / n_pixels)
+
+
 def _orientations(stack: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
     """Turn and transpose the planes of a stack in all eight ways."""
     both = (stack, stack.transpose(0, 2, 1))
     return [np.rot90(each, k, axes=(1, 2)) for each in both for k in range(4)]
 
 
-def _of_plane(plane: npt.NDArray[np.generic]) -> Hashes:
-    edge = _SIDE // 2
-    brightest = plane == ndimage.maximum_filter(plane.astype(np.float64), _APART)
+def _of_strip(strip: Strip) -> Hashes:
+    edge, pixels = _SIDE // 2, strip.pixels
+    brightest = pixels == ndimage.maximum_filter(pixels.astype(np.float64), _APART)
     # In a plateau every pixel is the brightest.
     brightest &= ndimage.convolve(brightest.astype(np.uint8), _AROUND, mode="constant") == 1
+    brightest[: strip.own.start] = brightest[strip.own.stop :] = False  # in other strips
     rows, columns = np.nonzero(brightest[edge:-edge, edge:-edge])
-    windows = np.lib.stride_tricks.sliding_window_view(plane, (_SIDE, _SIDE))
+    windows = np.lib.stride_tricks.sliding_window_view(pixels, (_SIDE, _SIDE))
     parts = (slice(start, start + _AT_ONCE) for start in range(0, len(rows), _AT_ONCE))
     found = [_hashes(windows[rows[part], columns[part]]) for part in parts]
     return np.concatenate([np.zeros(0, np.uint64), *found])

@@ -1,5 +1,8 @@
 """How many photons an image was made of, estimated from its noise."""
 
+import itertools
+import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -14,6 +17,7 @@ _KERNEL = np.outer([1, -2, 1], [1, -2, 1]) / 6
 _MEAN = np.ones((5, 5)) / 25
 _BINS, _FEWEST = 40, 100  # levels of brightness, and pixels in one
 _LARGEST = 2**22  # pixels that are enough for an estimate
+_FIELD = 512  # pixels along the sides of a part of a plane that is larger
 _DOUBT = 0.25  # the largest standard error of the gain, as a fraction of it
 # Of a normal distribution: sigma over the mean size of the smaller three quarters. So a few edges
 # do not count, nor do the steps of whole numbers, as they would with a median.
@@ -51,7 +55,7 @@ def photon_transfer(image: npt.ArrayLike) -> PhotonTransfer | None:
     Parameters
     ----------
     image : array_like, (Y, X) or (Z, Y, X)
-        Intensities, in any unit. Of a large volume some planes are used.
+        Intensities, in any unit. Of a large one the parts that `noise_boxes` chooses are used.
 
     Returns
     -------
@@ -81,9 +85,8 @@ def photon_transfer(image: npt.ArrayLike) -> PhotonTransfer | None:
     (2.0, 100, 100.0)
     """
     pixels = checks.image("image", image)
-    planes = pixels.reshape(-1, *pixels.shape[-2:])
-    every = max(1, pixels.size // _LARGEST)
-    found = [_mean_and_residual(plane) for plane in planes[every // 2 :: every]]
+    planes = [pixels[box].reshape(pixels[box].shape[-2:]) for box in noise_boxes(pixels.shape)]
+    found = [_mean_and_residual(plane) for plane in planes]
     mean, residual = (np.concatenate([pair[i] for pair in found]) for i in (0, 1))
     if mean.size < _FEWEST:
         return None
@@ -94,6 +97,48 @@ def photon_transfer(image: npt.ArrayLike) -> PhotonTransfer | None:
     dark = -intercept / gain
     photons = (float(np.percentile(mean, 99.9)) - dark) / gain
     return PhotonTransfer(gain, dark, photons) if photons > 0 else None
+
+
+def noise_boxes(shape: Sequence[int]) -> list[tuple[slice, ...]]:
+    """Choose the parts of an image that are enough for `photon_transfer`.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        `(Y, X)` or `(Z, Y, X)`.
+
+    Returns
+    -------
+    list of tuple of slice
+        The whole planes, or so many at equal distances that they have four million pixels. Of a
+        larger plane, and of the middle one of several, 4 x 4 fields of 512 x 512 pixels.
+
+    Notes
+    -----
+    Used in chapter 9, *Training and using a model*.
+
+    Examples
+    --------
+    >>> [box[0] for box in noise_boxes((24, 1024, 1024))]
+    [slice(3, 4, None), slice(9, 10, None), slice(15, 16, None), slice(21, 22, None)]
+    >>> len(noise_boxes((4096, 4096)))
+    16
+    """
+    *before, height, width = shape
+    n_planes, every = math.prod(before), max(1, math.prod(shape) // _LARGEST)
+    fields, planes = [(slice(0, height), slice(0, width))], range(every // 2, n_planes, every)
+    if height * width > _LARGEST:
+        fields = list(itertools.product(_spread(height), _spread(width)))
+        planes = range(n_planes // 2, n_planes // 2 + 1)
+    return [(*[slice(z, z + 1)] * len(before), *field) for z in planes for field in fields]
+
+
+def _spread(length: int) -> list[slice]:
+    """Up to four stretches of an axis, at equal distances."""
+    n = min(4, max(1, length // _FIELD))
+    middles = length * (2 * np.arange(n) + 1) // (2 * n)
+    starts = np.maximum(middles - _FIELD // 2, 0).tolist()
+    return [slice(start, min(start + _FIELD, length)) for start in starts]
 
 
 def _mean_and_residual(

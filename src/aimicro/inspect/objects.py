@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from aimicro import checks
+from aimicro.io import boxes_of
 
 Integers = npt.NDArray[np.int64]
 
@@ -48,7 +49,8 @@ def measure_objects(labels: npt.ArrayLike) -> Objects:
     Parameters
     ----------
     labels : array_like of int, (Y, X) or (Z, Y, X)
-        0 for background, and an id for each object.
+        0 for background, and an id for each object. May be mapped from a file: it is read strip by
+        strip, and then object by object.
 
     Returns
     -------
@@ -71,23 +73,20 @@ def measure_objects(labels: npt.ArrayLike) -> Objects:
     (array([1, 5]), array([1]), array([5]))
     """
     image = checks.labels("labels", labels)
-    values, numbered = np.unique(image, return_inverse=True)
-    numbered = numbered.reshape(image.shape)
-    if values[0] != 0:  # without background
-        values, numbered = np.concatenate([[0], values]), numbered + 1
-    ids, sizes = values[1:].astype(np.int64), np.bincount(numbered.ravel())[1:]
+    found = boxes_of(image)
+    ids = found.ids.astype(np.int64)
     touching = np.ones((3,) * image.ndim)
     widths, in_pieces, with_holes = [], [], []
-    for number, box in enumerate(ndimage.find_objects(numbered), start=1):
-        crop = numbered[box]
+    for place, number in enumerate(found.ids):
+        crop = image[found.box(place)]
         mask = crop == number
         widths.append(max(mask.shape[-2:]))
         in_pieces.append(ndimage.label(mask, touching)[1] > 1)
         with_holes.append(bool((ndimage.binary_fill_holes(mask) & (crop == 0)).any()))
     return Objects(
         ids=ids,
-        sizes=sizes,
-        diameters=_diameters(sizes, image.ndim),
+        sizes=found.sizes,
+        diameters=_diameters(found.sizes, image.ndim),
         widths=np.array(widths, np.int64),
         in_pieces=ids[np.array(in_pieces, bool)],
         with_holes=ids[np.array(with_holes, bool)],

@@ -1,5 +1,6 @@
 """Whether two images lie on the same pixels."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +41,7 @@ def shift_between(image: npt.ArrayLike, reference: npt.ArrayLike) -> Shift:
     Parameters
     ----------
     image, reference : array_like, (Y, X) or (Z, Y, X)
-        Of one shape; of large ones the middle is used.
+        Of one shape; of large ones the part that `middle_of` chooses is used.
 
     Returns
     -------
@@ -72,7 +73,7 @@ def shift_between(image: npt.ArrayLike, reference: npt.ArrayLike) -> Shift:
         raise ValueError(
             f"Expected images of one shape, got {pixels.shape} and {other.shape}. Crop them first."
         )
-    middle = _middle(pixels.shape)
+    middle = middle_of(pixels.shape)
     moving, fixed = _filtered(pixels[middle]), _filtered(other[middle])
     in_place = _correlation(moving, fixed)
     best = Shift((0.0,) * pixels.ndim, in_place, in_place)
@@ -93,13 +94,34 @@ def shift_between(image: npt.ArrayLike, reference: npt.ArrayLike) -> Shift:
     return best
 
 
-def _middle(shape: tuple[int, ...]) -> tuple[slice, ...]:
-    """The middle part of an image that is quickly correlated."""
+def middle_of(shape: Sequence[int]) -> tuple[slice, ...]:
+    """Choose the middle part of an image, which is enough for `shift_between`.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        `(Y, X)` or `(Z, Y, X)`.
+
+    Returns
+    -------
+    tuple of slice
+        All planes, and of each as much as makes four million voxels together.
+
+    Notes
+    -----
+    Used in chapter 9, *Training and using a model*.
+
+    Examples
+    --------
+    >>> middle_of((3000, 1000))
+    (slice(476, 2524, None), slice(0, 1000, None))
+    """
     per_plane = _LARGEST // min(_LARGEST, int(np.prod(shape[:-2])) or 1)
     side = max(16, int(per_plane**0.5))
     starts = [max(0, (size - side) // 2) for size in shape[-2:]]
-    along_z = [slice(None)] * (len(shape) - 2)
-    return (*along_z, *(slice(start, start + side) for start in starts))
+    along_z = [slice(0, n) for n in shape[:-2]]
+    ends = [min(start + side, size) for start, size in zip(starts, shape[-2:], strict=True)]
+    return (*along_z, *map(slice, starts, ends))
 
 
 def _filtered(image: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:

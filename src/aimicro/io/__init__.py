@@ -4,7 +4,18 @@ from aimicro.io.annotations import Annotations, read_annotations, write_annotati
 from aimicro.io.files import replacing
 from aimicro.io.header import Header, Region, read_header, read_parts, region_of
 from aimicro.io.integrity import TiffError
-from aimicro.io.large import NoRoomError, digest, is_large, parts, pieces, zeros_on_disk
+from aimicro.io.large import (
+    NoRoomError,
+    Strip,
+    converted,
+    digest,
+    is_large,
+    parts,
+    pieces,
+    strips,
+    zeros_on_disk,
+)
+from aimicro.io.objects import Boxes, boxes_of
 from aimicro.io.outlines import Outline, from_outlines, outlines, pixels_within
 from aimicro.io.tables import write_csv
 from aimicro.io.tiff import (
@@ -18,14 +29,18 @@ from aimicro.io.tiff import (
 
 __all__ = [
     "Annotations",
+    "Boxes",
     "Header",
     "NoRoomError",
     "Outline",
     "Planes",
     "Region",
+    "Strip",
     "TiffError",
     "TiffImage",
+    "boxes_of",
     "check_writable",
+    "converted",
     "digest",
     "from_outlines",
     "is_large",
@@ -40,6 +55,7 @@ __all__ = [
     "read_tiff",
     "region_of",
     "replacing",
+    "strips",
     "write_annotations",
     "write_csv",
     "write_tiff",

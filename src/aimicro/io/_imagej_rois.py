@@ -6,7 +6,7 @@ the wand draws, a traced ROI; one with holes or parts is a composite. See ImageJ
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -72,7 +72,7 @@ def roi_bytes(name: str, rings: Sequence[NDArray[np.int64]], plane: int | None) 
     return roi.tobytes()
 
 
-def write_zip(file: BinaryIO, rois: Sequence[tuple[str, bytes]]) -> None:
+def write_zip(file: BinaryIO, rois: Iterable[tuple[str, bytes]]) -> None:
     """Write a ZIP that is the same for the same ROIs: without the time of day."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in rois:

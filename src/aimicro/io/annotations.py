@@ -7,7 +7,6 @@ import itertools
 import os
 import re
 import warnings
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,9 +19,11 @@ from aimicro.io._drawn import Drawn
 from aimicro.io._geojson import feature, geojson_bytes, read_geojson
 from aimicro.io._imagej_rois import read_rois, roi_bytes, write_zip
 from aimicro.io.files import replacing
+from aimicro.io.objects import boxes_of, groups
 from aimicro.io.outlines import Outline, outlines, pixels_within
 from aimicro.io.tiff import read_tiff, write_tiff
 
+_AT_ONCE = 2**20  # pixels that are outlined at a time
 _FORMATS = (".tif", ".tiff", ".zip", ".roi", ".geojson")
 _LARGEST_ID = 2**31 - 1  # of the package's label images, int32
 _NAMED = re.compile(r"label (\d{1,10})( slice \d+)?")
@@ -134,7 +135,8 @@ def write_annotations(
     so that `read_annotations` returns the same labels. Each is called ``label`` and its id. Holes
     and parts of an object are one composite ROI, or one polygon or multipolygon.
 
-    The bytes go to a file beside `path` that takes its place once it is complete.
+    The bytes go to a file beside `path` that takes its place once it is complete. A ZIP is written
+    object by object, so that `labels` may be larger than memory.
 
     Parameters
     ----------
@@ -171,7 +173,7 @@ def write_annotations(
         axes = "ZYX"[-image.ndim :]
         write_tiff(path, image.astype(kind), axes=axes, pixel_size_um=pixel_size_um)
         return
-    objects = list(_objects(image))
+    objects = _objects(image)
     if suffix == ".geojson":
         content = geojson_bytes(
             [
@@ -180,20 +182,16 @@ def write_annotations(
             ]
         )
     else:
-        rois = [
+        rois = (
             (name, roi_bytes(name, [ring for one in parts for ring in one.rings], plane))
             for name, plane, parts in objects
-        ]
-        if suffix == ".roi" and len(rois) != 1:
-            raise ValueError(
-                f"Expected one object on one plane for {path.name}, got {len(rois)} outlines. "
-                "Write a .zip."
-            )
+        )
+        content = _only(path, list(rois)) if suffix == ".roi" else b""
     with replacing(path) as file:
         if suffix == ".zip":
             write_zip(file, rois)
         else:
-            file.write(content if suffix == ".geojson" else rois[0][1])
+            file.write(content)
 
 
 # ---- reading
@@ -305,13 +303,33 @@ def _objects(image: NDArray[np.integer]) -> Iterator[tuple[str, int | None, list
     """Name, plane and parts of each object on each plane."""
     is_stack = image.ndim == 3
     for plane, labels in enumerate(image if is_stack else [image]):
-        parts: dict[int, list[Outline]] = defaultdict(list)
-        for one in outlines(labels):
-            parts[one.label].append(one)
-        for number, ones in parts.items():
+        for number, ones in itertools.groupby(_outlines(labels), lambda one: one.label):
             # Names within a ZIP are files, so each has to be another one.
             name = f"label {number} slice {plane + 1}" if is_stack else f"label {number}"
-            yield name, plane if is_stack else None, ones
+            yield name, plane if is_stack else None, list(ones)
+
+
+def _outlines(labels: NDArray[np.integer]) -> Iterator[Outline]:
+    """Outlines in the order of ids; of a large plane, those of a few neighbours at a time."""
+    if labels.size <= _AT_ONCE:
+        yield from outlines(labels)
+        return
+    for first, last, box in groups(boxes_of(labels), most=_AT_ONCE):
+        near = labels[box]
+        own = np.where((near >= first) & (near <= last), near, near.dtype.type(0))
+        corner = [side.start for side in box]
+        for number, rings in outlines(own):
+            yield Outline(number, tuple(ring + corner for ring in rings))
+
+
+def _only(path: Path, rois: list[tuple[str, bytes]]) -> bytes:
+    """The one shape that a .roi can hold."""
+    if len(rois) != 1:
+        raise ValueError(
+            f"Expected one object on one plane for {path.name}, got {len(rois)} outlines. Write a "
+            ".zip."
+        )
+    return rois[0][1]
 
 
 def _kind(parts: list[Outline], classes: Mapping[int, str] | None) -> str | None:
@@ -335,7 +353,7 @@ def _check_extras(
             f"Expected no pixel_size_um for {suffix}, whose corners are pixels, got "
             f"{pixel_size_um}. Leave it out."
         )
-    unknown = set(classes or {}) - set(np.unique(image).tolist()) | (set(classes or {}) & {0})
+    unknown = set(classes) - set(boxes_of(image).ids.tolist()) if classes else set()
     if unknown:
         raise ValueError(
             f"Expected classes of objects in the labels, got one for {min(unknown)}. Leave it out."

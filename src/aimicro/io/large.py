@@ -1,15 +1,16 @@
 """Images larger than memory: kept in files, and gone through part by part.
 
-A private part of :mod:`aimicro.io`, :mod:`aimicro.train` and :mod:`aimicro.predict`.
+A private part of :mod:`aimicro.io`, :mod:`aimicro.inspect`, :mod:`aimicro.train` and
+:mod:`aimicro.predict`.
 """
 
 import errno
 import hashlib
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -87,6 +88,45 @@ def _fill(file: BinaryIO, n_bytes: int) -> None:
     file.flush()
 
 
+def converted(
+    image: NDArray[Any],
+    dtype: DTypeLike,
+    folder: Path,
+    *,
+    change: Callable[[NDArray[Any]], NDArray[Any]] = np.asarray,
+) -> NDArray[Any]:
+    """Copy an image into another type; a large one into a temporary file, as of `zeros_on_disk`.
+
+    Parameters
+    ----------
+    image : ndarray
+        Pixels of any real type; read part by part.
+    dtype : dtype_like
+        Type of the copy.
+    folder : pathlib.Path
+        Where the file is to lie.
+    change : callable, optional
+        Makes of some pixels what is to stand there instead, as many.
+
+    Returns
+    -------
+    ndarray of dtype
+        The copy, of the shape of `image`.
+
+    Raises
+    ------
+    NoRoomError
+        As for `zeros_on_disk`.
+    """
+    large = is_large(image.shape)
+    copy = zeros_on_disk(image.shape, dtype, folder) if large else np.empty(image.shape, dtype)
+    flat, start = copy.reshape(-1), 0
+    for part in parts(image):
+        flat[start : start + part.size] = change(part)
+        start += part.size
+    return copy
+
+
 def parts(image: NDArray[Any]) -> Iterator[NDArray[Any]]:
     """Go through all pixels in the order of their axes, a flat part at a time.
 
@@ -129,6 +169,57 @@ def pieces(image: NDArray[Any]) -> Iterator[NDArray[Any]]:
     for part in parts(image):
         for start in range(0, part.size, _PIECE):
             yield part[start : start + _PIECE]
+
+
+class Strip(NamedTuple):
+    """Some rows of a plane, with those around them.
+
+    Attributes
+    ----------
+    plane : tuple of int
+        Index of the plane.
+    first : int
+        Row of the image that is the first of its own.
+    own : slice
+        Where in `pixels` its own rows are, which are in no other strip.
+    pixels : ndarray, (Y, X)
+        Its own rows, and those around that the image has.
+    """
+
+    plane: tuple[int, ...]
+    first: int
+    own: slice
+    pixels: NDArray[Any]
+
+
+def strips(image: NDArray[Any], *, around: int = 0) -> Iterator[Strip]:
+    """Go through an image plane by plane, some rows at a time, for what looks at neighbours.
+
+    Parameters
+    ----------
+    image : ndarray, (Y, X) or with more axes before
+        In memory or on disk.
+    around : int
+        Rows that are seen above and below.
+
+    Yields
+    ------
+    Strip
+        As many rows as have 2**18 pixels, at least one.
+
+    Examples
+    --------
+    >>> image = np.arange(6).reshape(2, 3)
+    >>> [(strip.plane, strip.first, strip.pixels[strip.own].tolist()) for strip in strips(image)]
+    [((), 0, [[0, 1, 2], [3, 4, 5]])]
+    """
+    *before, height, width = image.shape
+    step = max(1, _PART // max(width, 1))
+    for plane in np.ndindex(*before):
+        for first in range(0, height, step):
+            start, stop = max(0, first - around), min(height, first + step)
+            own = slice(first - start, stop - start)
+            yield Strip(plane, first, own, image[plane][start : stop + around])
 
 
 def digest(image: NDArray[Any]) -> str:

@@ -19,6 +19,7 @@ Score: TypeAlias = Literal["iou", "iot", "iop"]
 # Steps of 0.05 add up to 0.7000000000000002, and an overlap of 7 pixels in 10 must reach that.
 # Areas up to a hundred million pixels give scores that miss such a decimal by more, or not at all.
 _ROUNDING = 1e-10
+_PART = 2**20  # pixels that are counted at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +77,9 @@ class OverlapTable:
 def overlap_table(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> OverlapTable:
     """Count the pixels that each two objects share, in one walk through both images.
 
+    They are read part by part: of images that are mapped from files, memory holds as much as there
+    are objects, and no more for more pixels.
+
     Parameters
     ----------
     truth : array_like of integers, (Y, X) or (Z, Y, X)
@@ -103,16 +107,9 @@ def overlap_table(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> OverlapTab
     >>> table.truth_ids, table.prediction_ids, table.shared
     (array([1, 2]), array([7]), array([2]))
     """
-    t, p = (image.ravel() for image in labels(truth, prediction))
-    # A label image is made of runs along x: to count them, not pixels, is many times less work.
-    starts = np.flatnonzero((t[1:] != t[:-1]) | (p[1:] != p[:-1])) + 1
-    starts = np.concatenate(([0], starts))
-    lengths = np.diff(starts, append=t.size)
-    truth_ids, truths = _numbered(t[starts])
-    prediction_ids, predictions = _numbered(p[starts])
-    codes, places = _numbered(truths * len(prediction_ids) + predictions)
-    truths, predictions = np.divmod(codes, len(prediction_ids))
-    shared = _totals(places, lengths)
+    found = [_runs(*parts) for parts in _parts(*labels(truth, prediction))]
+    counted = _counted(*map(np.concatenate, zip(*found, strict=True)))
+    truth_ids, prediction_ids, truths, predictions, shared = counted
 
     # Background is the first label, if there is any.
     t0, p0 = (int(ids[0] == 0) for ids in (truth_ids, prediction_ids))
@@ -156,6 +153,40 @@ def best_pairs(table: OverlapTable, scores: Scores, thresholds: Scores) -> Itera
         reach = scores >= threshold - _ROUNDING
         one_each = not (_repeated(table.truths[reach]) or _repeated(table.predictions[reach]))
         yield np.flatnonzero(reach) if one_each else _assign(table, scores, reach)
+
+
+def _parts(truth: Integers, prediction: Integers) -> Iterator[tuple[Integers, Integers]]:
+    """Both images as flat parts, each to be used before the next one is asked for."""
+    with np.nditer(
+        [truth, prediction],
+        ["external_loop", "buffered"],
+        op_dtypes=[image.dtype.newbyteorder("=") for image in (truth, prediction)],
+        order="C",
+        casting="equiv",
+        buffersize=_PART,
+    ) as iterator:
+        yield from iterator
+
+
+def _runs(t: Integers, p: Integers) -> tuple[Integers, Integers, Integers]:
+    """Each pair of ids that some pixels have, and how many of them.
+
+    A label image is made of runs along x: to count them, not pixels, is many times less work.
+    """
+    starts = np.flatnonzero((t[1:] != t[:-1]) | (p[1:] != p[:-1])) + 1
+    starts = np.concatenate(([0], starts))
+    lengths = np.diff(starts, append=t.size)
+    truth_ids, prediction_ids, truths, predictions, shared = _counted(t[starts], p[starts], lengths)
+    return truth_ids[truths], prediction_ids[predictions], shared
+
+
+def _counted(t: Integers, p: Integers, lengths: Integers) -> tuple[Integers, ...]:
+    """Ids of both images, which two of them meet, by their places, and in how many pixels."""
+    truth_ids, truths = _numbered(t)
+    prediction_ids, predictions = _numbered(p)
+    codes, places = _numbered(truths * len(prediction_ids) + predictions)
+    truths, predictions = np.divmod(codes, len(prediction_ids))
+    return truth_ids, prediction_ids, truths, predictions, _totals(places, lengths)
 
 
 def _numbered(values: Integers) -> tuple[Integers, npt.NDArray[np.intp]]:

@@ -10,12 +10,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aimicro.io import Header, Region, TiffError, TiffImage, read_header, read_tiff, region_of
+from aimicro.io import (
+    Header,
+    Region,
+    TiffError,
+    TiffImage,
+    parts,
+    read_header,
+    read_tiff,
+    region_of,
+)
 
 Pixels = NDArray[Any]
 
 
-def read_stack(path: Path, *, channels: bool = False) -> TiffImage:
+def read_stack(path: Path, *, channels: bool = False, scratch: Path | None = None) -> TiffImage:
     """Read an image of one time point.
 
     Parameters
@@ -24,6 +33,8 @@ def read_stack(path: Path, *, channels: bool = False) -> TiffImage:
         TIFF file. Pages that do not say what they are count as slices, as published.
     channels : bool
         Whether it may have several channels.
+    scratch : Path, optional
+        As for `aimicro.io.read_tiff`: with it, a large image stays on disk.
 
     Returns
     -------
@@ -41,12 +52,14 @@ def read_stack(path: Path, *, channels: bool = False) -> TiffImage:
     Used in appendix A, *Denoising*.
     """
     header = read_header(path, channels=channels)
-    image = read_tiff(path, pages="Z", allow_nan=True)
+    image = read_tiff(path, pages="Z", allow_nan=True, scratch=scratch)
     size = dict(zip(image.axes, image.data.shape, strict=True))
     kept = [axis for axis in image.axes if axis in header.axes]  # no time of length 1
     data = image.data.reshape([size[axis] for axis in kept])
     data = data.transpose([kept.index(axis) for axis in header.axes])
-    bad = data.size - np.count_nonzero(np.isfinite(data)) if data.dtype.kind == "f" else 0
+    bad = 0
+    if data.dtype.kind == "f":
+        bad = sum(int(np.count_nonzero(~np.isfinite(part))) for part in parts(data))
     if bad:
         raise TiffError(
             f"{path}: Expected finite pixels, got {bad} of {data.size} NaN or infinite. Replace "

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aimicro.io import pieces
+from aimicro.io import pieces, strips
 from aimicro.train.scaling import mean_and_deviation
 
 FAR = 1e4  # times the range of all other pixels
@@ -115,8 +115,9 @@ def looks_like_labels(image: NDArray[Any]) -> bool:
         return False
     same = inside = changes = above_1 = jumps = 0
     values: set[int] = set()
-    for plane in image.reshape(-1, *image.shape[-2:]):
-        for here, there in ((plane[:, 1:], plane[:, :-1]), (plane[1:], plane[:-1])):
+    for _, _, own, pixels in strips(image, around=1):
+        rows, down = pixels[own], pixels[own.start : own.stop + 1]
+        for here, there in ((rows[:, 1:], rows[:, :-1]), (down[1:], down[:-1])):
             equal, objects = here == there, (here > 0) & (there > 0)
             inside += int(np.count_nonzero(objects))
             same += int(np.count_nonzero(equal & objects))
@@ -127,7 +128,7 @@ def looks_like_labels(image: NDArray[Any]) -> bool:
             # High minus low, since other differences of unsigned numbers wrap around.
             jumps += int(np.count_nonzero(high - low > 1))
         if len(values) <= 2:
-            values |= set(np.unique(plane).tolist())
+            values |= set(np.unique(rows).tolist())
     # Where higher numbers are rare, they are two photons among many single ones.
     apart = jumps > above_1 / 2 and above_1 > changes / 5
     return changes > 0 and same > 0.8 * inside and (apart or len(values) == 2)
