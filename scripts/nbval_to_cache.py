@@ -19,7 +19,8 @@ import psutil
 import pytest
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
 from nbformat import NotebookNode
-from reference_work import reference_seconds
+
+from aimicro.cli.reference_work import reference_seconds
 
 
 def neighbours_joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
