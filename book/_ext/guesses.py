@@ -206,7 +206,8 @@ def workshop_copy(notebook: NotebookNode, *, pages: str) -> NotebookNode:
     cells.append(hidden(v4.new_code_cell(LAST)))
     for number, cell in enumerate(cells):
         cell["id"] = f"workshop-{number}"  # the same in each build
-    metadata = {"kernelspec": copy.deepcopy(notebook.metadata.get("kernelspec", {}))}
+    kept = {"kernelspec", "language_info"} & notebook.metadata.keys()
+    metadata = {name: copy.deepcopy(notebook.metadata[name]) for name in sorted(kept)}
     return v4.new_notebook(cells=cells, metadata=metadata)
 
 

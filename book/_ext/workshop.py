@@ -6,6 +6,7 @@ of the site. ``{workshop-sheets}`` lists it; ``{workshop-plan} NAME`` shows a pl
 """
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,9 +26,9 @@ PLANS = Path(__file__).resolve().parents[1] / "workshop_plans.yml"
 FOLDER = "workshop"
 STYLE = Path(__file__).with_suffix(".css")
 ENDINGS = {
-    "Guess sheet": "guesses.html",
-    "Workshop copy": "workshop.ipynb",
-    "Answer key": "answers.html",
+    "guess sheet": "guesses.html",
+    "workshop copy": "workshop.ipynb",
+    "answer key": "answers.html",
 }
 
 
@@ -83,39 +84,40 @@ def file_of(name: str, ending: str) -> str:
     return f"{Path(name).name}_{ending}"
 
 
-def sheets_table(notebooks: dict[str, NotebookNode], to: Any) -> nodes.table:
+def sheets_table(notebooks: dict[str, NotebookNode], to: Callable[[str], str]) -> nodes.table:
     """Return the list of all that is made."""
-    rows = []
+    rows: list[list[nodes.Node | str]] = []
     for name, notebook in notebooks.items():
         found = sections(notebook)
+        files = nodes.inline()
+        for word, ending in ENDINGS.items():
+            files += [nodes.Text(", ")] if files.children else []
+            files += nodes.reference("", word, refuri=to(f"{FOLDER}/{file_of(name, ending)}"))
         rows.append(
             [
                 nodes.reference("", title(notebook), refuri=to(f"{name}.html")),
                 str(len(questions(notebook))),
                 f"{sum(one.reading for one in found):.0f}",
                 f"{sum(sum(one.seconds) for one in found):.0f}",
-                *(
-                    nodes.reference("", word, refuri=to(f"{FOLDER}/{file_of(name, ending)}"))
-                    for word, ending in ENDINGS.items()
-                ),
+                files,
             ]
         )
-    head = ["Notebook", "Guesses", "Reading (min)", "Running (s)", "On paper", "To run", "Answers"]
+    head = ["Notebook", "Guesses", "Reading (min)", "Running (s)", "For the room"]
     return table("Sheets for every notebook", head, rows)
 
 
 def plan_table(plan: dict[str, Any], notebooks: dict[str, NotebookNode]) -> nodes.table:
-    """Return a plan: from when to when, what happens, what to ask, and what it takes at least."""
+    """Return a plan: from when to when, what happens and takes at least, and what to ask."""
     rows: list[list[nodes.Node | str]] = []
     start = 0
     for step in plan["steps"]:
         end = start + step["minutes"]
-        rows.append([f"{start}–{end}", step["what"], step["ask"], needs(step, notebooks)])
+        what = nodes.inline("", f"{step['what']}. ")
+        if words := needs(step, notebooks):
+            what += nodes.emphasis("", words)
+        rows.append([f"{start}–{end}", what, step.get("ask", "")])
         start = end
-    head = ["Minutes", "What happens", "What to ask", "The notebook takes"]
-    if all(row[-1] == "–" for row in rows):  # a lecture: nobody runs anything
-        head, rows = head[:-1], [row[:-1] for row in rows]
-    return table(plan["title"], head, rows)
+    return table(plan["title"], ["Minutes", "What happens", "What to ask"], rows)
 
 
 def sections_of(step: dict[str, Any], notebooks: dict[str, NotebookNode]) -> list[Section]:
@@ -126,15 +128,15 @@ def sections_of(step: dict[str, Any], notebooks: dict[str, NotebookNode]) -> lis
 
 
 def needs(step: dict[str, Any], notebooks: dict[str, NotebookNode]) -> str:
-    """Say in words what the sections of a step take at least."""
+    """Say in words what the sections of a step take at least; nothing if it has none."""
     found = sections_of(step, notebooks)
     if not found:
-        return "–"
-    text = minutes(sum(one.minutes for one in found))
+        return ""
+    text = f"{', '.join(one.title for one in found)}: {minutes(sum(one.minutes for one in found))}"
     if n := sum(one.guesses for one in found):
         text += f" with {n} guess{'es' if n > 1 else ''}"
     slow = [seconds for one in found for seconds in one.slow]
-    return text + (f"; talk while a cell runs {max(slow):.0f} s" if slow else "")
+    return text + (f"; talk while a cell runs {max(slow):.0f} s." if slow else ".")
 
 
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:

@@ -3,6 +3,7 @@
 They need no theme: one style sheet, and MathJax where there is a formula.
 """
 
+import math
 import re
 from html import escape
 from typing import Any
@@ -36,8 +37,7 @@ PAGE = """\
 
 def in_html(text: str, *, inline: bool = False) -> str:
     """Render Markdown of a notebook; links lead from the folder of the sheets to the pages."""
-    math = {"renderer": lambda formula, options: escape(formula)}
-    markdown = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin, **math)
+    markdown = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
     markdown.add_render_rule("math_inline", lambda self, tokens, k, *_: formula(tokens[k].content))
     markdown.add_render_rule(
         "math_block", lambda self, tokens, k, *_: f"<p>\\[{escape(tokens[k].content)}\\]</p>"
@@ -148,7 +148,7 @@ def timetable(found: list[Section]) -> str:
         talk = ", ".join(f"{seconds:.0f} s" for seconds in one.slow)
         rows += (
             f'<tr><th scope="row">{in_html(one.title, inline=True)}</th>'
-            f"<td>{one.guesses or ''}</td><td>{one.reading:.0f}</td>"
+            f"<td>{one.guesses or ''}</td><td>{math.ceil(one.reading)}</td>"
             f"<td>{sum(one.seconds):.0f}</td><td>{one.minutes}</td><td>{talk}</td></tr>"
         )
     return (
