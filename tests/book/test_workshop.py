@@ -1,4 +1,4 @@
-"""For teachers: every guess is found and timed, plans fit, copies wait, sheets and keys are whole."""
+"""For teachers: every guess is found and timed, plans fit, copies wait, sheets are whole."""
 
 import json
 import re
@@ -59,12 +59,11 @@ def small(*, run: bool = True) -> Any:
             "y = x + 1\nassert y == 4  # four", outputs=shown, metadata={"seconds": 20}
         ),
         v4.new_markdown_cell("Four it was.\n\nNow guess. **Predict** the order of:\n\n1. a\n2. b"),
-        v4.new_code_cell("fit()", outputs=bar, metadata={"tags": ["remove-stderr"]}),
+        v4.new_code_cell("z = 1", outputs=bar, metadata={"tags": ["remove-stderr"]}),
         v4.new_code_cell("y", outputs=said, metadata={"tags": ["hide-input"]}),
         v4.new_markdown_cell("A came first.\n\n## Exercise 1: more\n\nDo more."),
         v4.new_code_cell("secret = 1", outputs=said, metadata={"tags": ["solution", "hide-cell"]}),
     ]
-    cells[5].source = "z = 1"
     return v4.new_notebook(cells=cells)
 
 
@@ -75,6 +74,7 @@ def small(*, run: bool = True) -> Any:
 def test_every_guess_is_found(path: Path, ext: dict[str, ModuleType]):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    texts = [text for text in texts if not text.startswith("## Exercise")]
     asked = sum(len(re.findall(r"\bPredict\b", text)) for text in texts)
     found = ext["guesses"].questions(read(path))
     assert len(found) == asked > 0

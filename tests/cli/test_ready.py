@@ -141,7 +141,7 @@ def test_without_a_network_the_twins_are_promised(monkeypatch: pytest.MonkeyPatc
     assert answer.level == LOOK
     assert "cannot be downloaded" in answer.found
     assert "simulated twins" in answer.todo
-    assert [path for path in tmp_path.rglob("*.tif")] == []
+    assert not list(tmp_path.rglob("*.tif"))
 
 
 def test_the_reference_work_takes_a_time():
