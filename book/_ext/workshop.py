@@ -132,11 +132,12 @@ def needs(step: dict[str, Any], notebooks: dict[str, NotebookNode]) -> str:
     found = sections_of(step, notebooks)
     if not found:
         return ""
-    text = f"{', '.join(one.title for one in found)}: {minutes(sum(one.minutes for one in found))}"
+    text = " · ".join(one.title for one in found)
+    text += f": {minutes(sum(one.minutes for one in found))}"
     if n := sum(one.guesses for one in found):
         text += f" with {n} guess{'es' if n > 1 else ''}"
     slow = [seconds for one in found for seconds in one.slow]
-    return text + (f"; talk while a cell runs {max(slow):.0f} s." if slow else ".")
+    return text + (f"; talk while a cell runs {max(slow):.0f}\u00a0s." if slow else ".")
 
 
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,9 @@ from bs4 import BeautifulSoup
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbformat import v4
+
+from aimicro.cli import parser
+from aimicro.data import registered
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -145,6 +149,13 @@ def test_plans_are_as_long_as_the_page_says():
 def test_the_exercises_that_are_proposed_exist(notebook: str, number: str):
     text = (ROOT / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8")
     assert f"## Exercise {number}:" in text
+
+
+def test_the_lines_of_the_page_are_commands_and_its_megabytes_are_counted():
+    lines = re.findall(r"^```bash\n(.*?)\n```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    asked = [parser().parse_args(shlex.split(line)[1:]) for line in lines]
+    assert [(one.command, one.fetch) for one in asked] == [("ready", False), ("ready", True)]
+    assert f"{sum(registered().values()) / 1e6:.0f} MB" in PAGE
 
 
 # ---- the copy

@@ -97,7 +97,7 @@ def torch(options: argparse.Namespace) -> Answer:
 def jupyter(options: argparse.Namespace) -> Answer:
     """Look for something to open notebooks with."""
     for module, name in (("google.colab", "Colab"), ("jupyterlab", "JupyterLab")):
-        if importlib.util.find_spec(module.split(".")[0]) and _has(module):
+        if _has(module):
             return Answer(FINE, f"{name} is here")
     todo = "Install it with: python -m pip install jupyterlab. VS Code and Colab do without."
     return Answer(LOOK, "JupyterLab is not installed here", todo)
@@ -106,7 +106,7 @@ def jupyter(options: argparse.Namespace) -> Answer:
 def _has(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # a package of the same first name
+    except ModuleNotFoundError:  # not even google
         return False
 
 
