@@ -1,9 +1,10 @@
 """Do the notebooks keep their budget? Run by `make bench`, after `make book`.
 
 The seconds are those of the run that the book shows, on one core, with another notebook on the
-other. Each is divided by the seconds of a fixed piece of work beside it, scripts/reference_work.py,
-which takes one second on a quiet core: so a slower or a busier machine gives about the same number.
-What a notebook computes on one core in 90 s takes about 60 s on two, which is the budget.
+other. Each is divided by the seconds of a fixed piece of work beside it
+(src/aimicro/cli/reference_work.py), which takes one second on a quiet core: so a slower or a busier
+machine gives about the same number. What a notebook computes on one core in 90 s takes about 60 s
+on two, which is the budget.
 """
 
 import runpy

@@ -19,7 +19,8 @@ import psutil
 import pytest
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
 from nbformat import NotebookNode
-from reference_work import reference_seconds
+
+from aimicro.cli.reference_work import reference_seconds
 
 
 def neighbours_joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
@@ -33,13 +34,19 @@ def neighbours_joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
     return new
 
 
-def filled(notebook: NotebookNode, outputs: list[list[NotebookNode] | None]) -> NotebookNode:
-    """Return a copy of a notebook with the outputs of its code cells; None: it was not run."""
+def filled(
+    notebook: NotebookNode, outputs: list[list[NotebookNode] | None], seconds: list[float]
+) -> NotebookNode:
+    """Return a copy of a notebook with the outputs of its code cells; None: it was not run.
+
+    The seconds that each cell ran go into its metadata: book/_ext/workshop.py plans with them.
+    """
     notebook = copy.deepcopy(notebook)
     count = 0
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    for cell, found in zip(cells, outputs, strict=True):
+    for cell, found, ran in zip(cells, outputs, seconds, strict=True):
         cell.outputs = copy.deepcopy(found or [])
+        cell.metadata["seconds"] = round(ran, 2)
         if found is None:
             continue
         count += 1
@@ -85,6 +92,7 @@ class Recorder:
         self.memory = PeakMemory()
         self.memory.start()
         self.began, self.reference = 0.0, 0.0
+        self.seconds: dict[Any, float] = {}
 
     def pytest_configure(self) -> None:
         """Let nbval keep text where it was written; pytest must be the first to import it."""
@@ -105,6 +113,15 @@ class Recorder:
         if item is self.items[item.parent][0]:
             self.reference = self.reference or reference_seconds()
             self.began, self.memory.peak = time.monotonic(), 0
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: Any) -> Iterator[None]:
+        """Time a cell."""
+        start = time.monotonic()
+        try:
+            return (yield)
+        finally:
+            self.seconds[item] = time.monotonic() - start
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: Any) -> Iterator[None]:
@@ -134,7 +151,9 @@ class Recorder:
             "reference_seconds": (before + self.reference) / 2,
             "peak_bytes": self.memory.peak,
         }
-        outputs = [cell.test_outputs for cell in self.items[item.parent]]
-        notebook = filled(item.parent.nb, outputs)
+        cells = self.items[item.parent]
+        outputs = [cell.test_outputs for cell in cells]
+        seconds = [self.seconds.get(cell, 0.0) for cell in cells]
+        notebook = filled(item.parent.nb, outputs, seconds)
         bundle = CacheBundleIn(notebook, str(self.sources / item.parent.path.name), data=measured)
         self.cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)

@@ -156,6 +156,7 @@ def test_outputs_stay_in_their_order_and_the_cells_are_numbered(book: Path):
     assert kept[1].outputs[0].execution_count == 2
     assert {"execution_seconds", "reference_seconds", "peak_bytes"} == record.data.keys()
     assert record.data["peak_bytes"] > 1e7
+    assert all(0 < cell.metadata["seconds"] < record.data["execution_seconds"] for cell in kept)
 
 
 def test_a_build_runs_no_notebook_itself(book: Path):

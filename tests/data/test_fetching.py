@@ -187,3 +187,16 @@ def test_what_cannot_be_had_is_said_within_seconds(offline, serve):
 def test_an_unknown_name_is_answered_with_the_nearest(ask, name, nearest):
     with pytest.raises(ValueError, match=f"got '{name}'. The nearest one is '{nearest}'"):
         ask(name)
+
+
+def test_all_files_are_listed_with_their_sizes_and_known_when_they_are_here(offline):
+    sizes = aimicro.data.registered()
+    with open(aimicro.data.fetching.__file__.replace("fetching.py", "registry.tsv")) as file:
+        rows = {row["name"]: int(row["bytes"]) for row in csv.DictReader(file, delimiter="\t")}
+    assert sizes == rows
+    assert not aimicro.data.is_here(NAME)
+    (offline / NAME).parent.mkdir(parents=True)
+    (offline / NAME).touch()
+    assert aimicro.data.is_here(NAME)
+    with pytest.raises(ValueError, match="Expected the name of a file in the registry"):
+        aimicro.data.is_here("fmd/nothing.tif")

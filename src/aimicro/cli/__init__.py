@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 import aimicro
-from aimicro.cli import apply, check, segment, simulate, train
+from aimicro.cli import apply, check, ready, segment, simulate, train
 
 _EXAMPLE = """\
 from pairs to a restored film (appendix A of the book explains each step):
@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("--version", action="version", version=f"aimicro {aimicro.__version__}")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (simulate, check, train, apply, segment):
+    for command in (simulate, check, train, apply, segment, ready):
         command.add_to(commands)
     return whole
 
@@ -59,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 1 where ``aimicro check`` found something to mend; 2 for a mistake in what was asked.
+        0; 1 where ``aimicro check`` or ``aimicro ready`` found something to mend; 2 for a mistake
+        in what was asked.
 
     Notes
     -----

@@ -1,5 +1,6 @@
 """What ``aimicro check`` found, gathered by kind, worst first, in words and for machines."""
 
+import sys
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -7,6 +8,8 @@ from typing import Any
 
 MEND, LOOK, FINE = "mend", "look", "fine"
 _LEVELS = (MEND, LOOK, FINE)
+SIGNS = {FINE: "✓", LOOK: "!", MEND: "✗", "then": "→"}
+_ASCII = {FINE: "+", LOOK: "!", MEND: "x", "then": "->"}
 # In the order in which they are looked at, which is that of the table.
 CHECKS = {
     "pairs": "pairs",
@@ -140,3 +143,12 @@ def _listed(files: Iterable[str]) -> list[str]:
     names = list(files)
     more = [f"and {len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
     return names[:_SHOWN] + more
+
+
+def signs() -> dict[str, str]:
+    """Signs that the terminal can show."""
+    try:
+        "".join(SIGNS.values()).encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return _ASCII
+    return SIGNS

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 import aimicro
 from aimicro import checks
 from aimicro.cli._files import make_folder
-from aimicro.cli._findings import CHECKS, FINE, LOOK, MEND, Findings
+from aimicro.cli._findings import CHECKS, LOOK, MEND, SIGNS, Findings, signs
 from aimicro.io import replacing
 
 if TYPE_CHECKING:
     from aimicro.cli._check_images import Pair
 
 PAGE, PICTURE, RECORD = "check.txt", "check.png", "check.json"
-_SIGNS = {FINE: "✓", LOOK: "!", MEND: "✗", "then": "→"}
-_ASCII = {FINE: "+", LOOK: "!", MEND: "x", "then": "->"}
 
 
 def add_to(commands: Any) -> None:
@@ -77,11 +74,11 @@ def run(options: argparse.Namespace) -> int:
     record = {"aimicro": aimicro.__version__, "command": "check", "status": status, "task": task}
     record |= findings.as_json()
     if options.output_dir:
-        _write(options.output_dir, findings.as_text(title, signs=_SIGNS), record, pairs, findings)
+        _write(options.output_dir, findings.as_text(title, signs=SIGNS), record, pairs, findings)
     if options.json:
         print(json.dumps(record, indent=2))
     else:
-        print(findings.as_text(title, signs=_signs()))
+        print(findings.as_text(title, signs=signs()))
     return status
 
 
@@ -144,12 +141,3 @@ def _write(
 
 def _name(options: argparse.Namespace) -> str:
     return str(options.folder or options.config or options.raw[0])
-
-
-def _signs() -> dict[str, str]:
-    """Signs that the terminal can show."""
-    try:
-        "".join(_SIGNS.values()).encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return _ASCII
-    return _SIGNS

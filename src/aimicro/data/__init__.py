@@ -21,6 +21,8 @@ from aimicro.data.fetching import (
     DataUnavailableError,
     about,
     fetch,
+    is_here,
+    registered,
 )
 from aimicro.data.fields import FieldSplit, Leak, find_leaks, split_by_field
 from aimicro.data.trained import Card, card, weights
@@ -44,7 +46,9 @@ __all__ = [
     "epidermis",
     "fetch",
     "find_leaks",
+    "is_here",
     "nuclei",
+    "registered",
     "split_by_field",
     "weights",
 ]

@@ -97,6 +97,54 @@ def about(collection: str) -> DataSet:
     return _collections()[_known("collection", collection, _collections())]
 
 
+def registered() -> dict[str, int]:
+    """Tell which real images there are: all files of the registry.
+
+    Returns
+    -------
+    dict of str to int
+        Their names, as `fetch` takes them, and their sizes in bytes.
+
+    Notes
+    -----
+    Used by ``aimicro ready``, before a workshop.
+
+    Examples
+    --------
+    >>> sum(registered().values()) < 20e6  # what a room needs to download
+    True
+    """
+    return {name: file.n_bytes for name, file in _registry().items()}
+
+
+def is_here(name: str) -> bool:
+    """Tell whether a real image is on this machine, so that `fetch` needs no network.
+
+    Parameters
+    ----------
+    name : str
+        Collection and path of the file, as `registered` lists them.
+
+    Returns
+    -------
+    bool
+        Whether ``AIMICRO_DATA_DIR`` or the cache has a file of this name.
+
+    Raises
+    ------
+    ValueError
+        If the registry has no such file.
+
+    Notes
+    -----
+    Used by ``aimicro ready``, before a workshop.
+    """
+    _known("file", name, _registry())
+    folder = os.environ.get("AIMICRO_DATA_DIR")
+    places = [*([Path(folder)] if folder else []), Path(pooch.os_cache("aimicro"))]
+    return any((place / name).is_file() for place in places)
+
+
 def fetch(name: str, *, progress: bool = False) -> Path:
     """Return the path of a real image, after one download at most.
 
