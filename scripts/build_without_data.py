@@ -18,7 +18,7 @@ ELSEWHERE = ["myst.xref_missing", "ref.eq", "ref.ref"]  # links to what is left 
 
 def write_contents() -> None:
     """Write the contents and the configuration of the smaller book."""
-    chosen = [f"{NOTEBOOKS.name}/{path.stem}" for path in with_real_data()][:1]
+    chosen = [f"{NOTEBOOKS.name}/{path.stem}" for path in with_real_data()]
     chapters = [{"file": name} for name in ["book/glossary", *chosen, "book/references"]]
     contents = {"format": "jb-book", "root": "book/results", "chapters": chapters}
     FOLDER.joinpath("_toc.yml").write_text(yaml.safe_dump(contents), encoding="utf-8")
