@@ -23,6 +23,7 @@ REAL = re.compile(
     r"|film|tissue|specimens?))\b"
 )
 TEXTS = "p, li, td, th, h1, h2, h3, figcaption, caption, pre, summary, .aim-title, .aim-note"
+PLAIN = str.maketrans("’“”", '\'""')  # quotation marks as they are typed
 # Sentences that hold for the twins as well: they speak of nobody's images, or say of whose.
 FOR_BOTH = json.loads((Path(__file__).parent / "both_ways.json").read_text(encoding="utf-8"))
 
@@ -64,9 +65,7 @@ def test_the_box_is_there_exactly_where_twins_are(name: str, built: Path):
         boxes = article.select(".aim-twin")
         assert len(boxes) == simulated
         assert ("a simulated twin stands in" in article.get_text()) <= simulated
-        for box in boxes:
-            assert box.find_previous("h1")
-            assert not box.find_previous("h2")
+        assert not article.select("section section .aim-twin")  # above all other headings
 
 
 @pytest.mark.book
@@ -93,13 +92,13 @@ def told(article: BeautifulSoup) -> list[str]:
     words = [tag.get("alt") or tag.get("aria-label") or "" for tag in described]
     for block in article.select(TEXTS):
         words += re.split(r"(?<=[.!?]) +(?=[A-Z(])", " ".join(block.get_text().split()))
-    return words
+    return [text.translate(PLAIN).rstrip("#").strip() for text in words]
 
 
 @pytest.mark.book
 @pytest.mark.parametrize("name", NAMES)
 def test_no_sentence_calls_the_twin_real(name: str):
-    found = {text.rstrip("#").strip() for text in told(page(WITHOUT, name)) if REAL.search(text)}
+    found = {text for text in told(page(WITHOUT, name)) if REAL.search(text)}
     assert sorted(found - set(FOR_BOTH.get(name, []))) == []
 
 
