@@ -18,7 +18,8 @@ MOST, TYPICAL, MOST_BYTES = 90, 45, 2e9
 
 
 def test_every_notebook_keeps_its_budget():
-    cache = runpy.run_path(str(ROOT / "book" / "_ext" / "fresh_outputs.py"))["open_cache"](ROOT)
+    names = runpy.run_path(str(ROOT / "book" / "_ext" / "fresh_outputs.py"))
+    cache = names["open_cache"](ROOT, ROOT / "_build")
     records = sorted(cache.list_cache_records(), key=lambda record: record.uri)
     if not records:
         pytest.skip("Expected notebooks that ran with this package, got none. Run make book.")

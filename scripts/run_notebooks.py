@@ -1,11 +1,13 @@
 """Run notebooks through nbval, each once, alone in an empty folder.
 
-    run_notebooks.py book           those whose outputs the book's cache lacks; they are kept there
+    run_notebooks.py book           all of them, for the book
     run_notebooks.py without-data   those that use real data, without data and network
     run_notebooks.py torch-free     those that need no torch, in the Python that runs this
 
 The first two use the environment of scripts/bare.sh: the package as it would be published and what
-it depends on, nothing else. Notebooks that need torch are known by what they import or call.
+it depends on, nothing else. Each keeps the outputs in a cache, for scripts/build_book.sh and
+scripts/build_without_data.py, and runs what that cache lacks. Notebooks that need torch are known
+by what they import or call.
 
 As many notebooks run at a time as there are cores, up to four, each on one core: two of them on two
 cores are done well before one after the other on both: small networks hardly use the second.
@@ -30,6 +32,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 WORK = ROOT / "_build" / "notebooks"
+BUILDS = {"book": ROOT / "_build", "without-data": ROOT / "_build" / "without-data" / "_build"}
 SECONDS_A_CELL = 300  # a cell that takes longer hangs
 MOST_AT_A_TIME = 4  # each may take 2 GB of memory
 IMPORTED = r"from aimicro import (?:\([^)]*|[^(\n]*)\b({rooms})\b|aimicro\.({rooms})\b"
@@ -45,6 +48,11 @@ def code(path: Path) -> str:
     """Return the code of a notebook."""
     cells = nbformat.read(path, as_version=4).cells
     return "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+
+
+def with_real_data() -> list[Path]:
+    """Return the notebooks that use real data."""
+    return [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if REAL_DATA.search(code(path))]
 
 
 def bare_environment() -> str:
@@ -73,26 +81,27 @@ def quiet_kernels(settings: Path) -> None:
 
 
 def go_offline(empty: Path) -> None:
-    """Take data, network and every cache away from what is started from here."""
-    os.environ.pop("AIMICRO_DATA_DIR", None)
+    """Take network and every cache away from what is started from here."""
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         os.environ[name] = "http://127.0.0.1:9"  # nobody listens there
     for name in ("XDG_CACHE_HOME", "MPLCONFIGDIR"):
         os.environ[name] = str(empty / name)
 
 
-def run_one(path: Path, kernel: str | None, report: Path | None, kept: bool) -> tuple[int, str]:
+def run_one(
+    path: Path, kernel: str | None, report: Path | None, build: Path | None
+) -> tuple[int, str]:
     """Run a notebook in a folder of its own; return an exit status and what there is to read.
 
-    Where ``kept``, its outputs go into the cache of the book.
+    Its outputs go into the cache of ``build``, if there is one.
     """
     plugins = []
-    if kept:
+    if build:
         sys.path.append(str(ROOT / "book" / "_ext"))
         from fresh_outputs import open_cache  # the book's environment alone has them
         from nbval_to_cache import Recorder
 
-        plugins = [Recorder(open_cache(ROOT), NOTEBOOKS)]
+        plugins = [Recorder(open_cache(ROOT, build), NOTEBOOKS)]
     which = f"--nbval-kernel-name={kernel}" if kernel else "--nbval-current-env"
     options = ["-q", "--nbval-lax", which, f"--nbval-cell-timeout={SECONDS_A_CELL}"]
     if report:
@@ -111,7 +120,9 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def run(notebooks: list[Path], *, kernel: str | None, report: Path | None, kept: bool) -> int:
+def run(
+    notebooks: list[Path], *, kernel: str | None, report: Path | None, build: Path | None
+) -> int:
     """Run notebooks, each in a folder of its own that must stay empty; return an exit status."""
     shutil.rmtree(WORK, ignore_errors=True)
     for path in notebooks:
@@ -122,7 +133,7 @@ def run(notebooks: list[Path], *, kernel: str | None, report: Path | None, kept:
     fresh = {"mp_context": multiprocessing.get_context("spawn"), "max_tasks_per_child": 1}
     status = 0
     with ProcessPoolExecutor(min(cores(), MOST_AT_A_TIME), **fresh) as pool:
-        started = partial(pool.submit, run_one, kernel=kernel, report=report, kept=kept)
+        started = partial(pool.submit, run_one, kernel=kernel, report=report, build=build)
         for ended in as_completed(map(started, notebooks)):
             failed, written = ended.result()
             status = status or failed
@@ -134,17 +145,20 @@ def run(notebooks: list[Path], *, kernel: str | None, report: Path | None, kept:
     return status or bool(left)
 
 
-def run_for_book(report: Path | None) -> int:
-    """Run what the cache of the book lacks, and keep the outputs there."""
+def run_missing(which: str, everything: list[Path], *, report: Path | None) -> int:
+    """Run what the cache of a build lacks, and keep the outputs there."""
+    build = BUILDS[which]
     sys.path.append(str(ROOT / "book" / "_ext"))
     from fresh_outputs import open_cache, unknown  # the book's environment alone has them
 
-    everything = sorted(NOTEBOOKS.glob("*.ipynb"))
-    missing = unknown(open_cache(ROOT), everything)
+    missing = unknown(open_cache(ROOT, build), everything)
     print(f"{len(missing)} notebooks to run; the outputs of {len(everything) - len(missing)} hold.")
     if not missing:
         return 0
-    return run(missing, kernel=bare_environment(), report=report, kept=True)
+    kernel = bare_environment()
+    if which == "without-data":
+        go_offline(ROOT / "_build" / "empty")
+    return run(missing, kernel=kernel, report=report, build=build)
 
 
 def main() -> int:
@@ -155,19 +169,16 @@ def main() -> int:
     chosen = parser.parse_args()
     os.chdir(ROOT)
     quiet_kernels(ROOT / "_build" / "ipython")
-    if chosen.which == "book":
-        return run_for_book(chosen.report)
     everything = sorted(NOTEBOOKS.glob("*.ipynb"))
-    if chosen.which == "without-data":
-        notebooks = [path for path in everything if REAL_DATA.search(code(path))]
-        kernel = bare_environment()
-        go_offline(ROOT / "_build" / "empty")
-    else:
+    if chosen.which == "torch-free":
         notebooks = [path for path in everything if not TORCH.search(code(path))]
-        kernel = None
         left_out = [path.stem for path in everything if path not in notebooks]
         print(f"Left out, since they need torch: {', '.join(left_out) or 'none'}.")
-    return run(notebooks, kernel=kernel, report=chosen.report, kept=False)
+        return run(notebooks, kernel=None, report=chosen.report, build=None)
+    if chosen.which == "without-data":
+        everything = with_real_data()
+        os.environ.pop("AIMICRO_DATA_DIR", None)  # the cache is another one, too
+    return run_missing(chosen.which, everything, report=chosen.report)
 
 
 if __name__ == "__main__":

@@ -16,12 +16,14 @@ notebooks() { python scripts/run_notebooks.py book --report "$reports/notebooks.
 book()      { make --no-print-directory book; }
 pages()     { pytest -q -m book tests/book --junitxml="$reports/pages.xml"; }
 browser()   { pytest -q -n auto --dist worksteal tests/browser --junitxml="$reports/browser.xml"; }
-bare()      { python scripts/run_notebooks.py without-data --report "$reports/bare.xml"; }
+# The same pages as of a reader whom no real image reaches.
+bare()      { python scripts/run_notebooks.py without-data --report "$reports/bare.xml" &&
+                python scripts/build_without_data.py; }
 newest()    { scripts/test_newest.sh "$reports"; }
 oldest()    { scripts/test_oldest.sh "$reports"; }
 
 table="" failed=0
-for stage in ${*:-lint types sources unit notebooks book pages browser bare newest oldest}; do
+for stage in ${*:-lint types sources unit notebooks book bare pages browser newest oldest}; do
   printf '\n=== %s\n' "$stage"
   start=$SECONDS
   if "$stage"; then verdict=ok; else verdict=FAILED failed=$((failed + 1)); fi

@@ -42,9 +42,9 @@ def cache_folder(root: Path, build: Path) -> Path:
     return folder
 
 
-def open_cache(root: Path) -> JupyterCacheAbstract:
-    """Return the cache of the book in ``root``."""
-    return get_cache(cache_folder(root, root / "_build"))
+def open_cache(root: Path, build: Path) -> JupyterCacheAbstract:
+    """Return the cache of the book in ``root`` that is built into ``build``."""
+    return get_cache(cache_folder(root, build))
 
 
 def unknown(cache: JupyterCacheAbstract, notebooks: list[Path]) -> list[Path]:

@@ -59,6 +59,15 @@ def test_a_twin_says_that_it_is_one_and_looks_like_the_real_thing(load, without)
     assert "simulated" in repr(found)
 
 
+def test_the_twin_of_the_pairs_names_its_fields_and_has_means_of_50_frames(without):
+    pairs = data.denoising_pairs()
+    assert pairs.names == ("filaments 1", "filaments 2", "filaments 3")
+    for frame, mean in zip(pairs.images, pairs.truth, strict=True):
+        assert set(np.unique(frame - 3) % 5) == {0}  # photons of 5 counts
+        photons = np.unique((mean - 3) * 50 / 5)  # of all 50 frames together
+        assert np.allclose(photons, photons.round())
+
+
 def test_twins_have_the_shapes_of_the_real_images(real, monkeypatch):
     for load in (data.nuclei, data.denoising_pairs):
         for image, truth in zip(load().images, load().truth, strict=True):

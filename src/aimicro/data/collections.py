@@ -243,7 +243,7 @@ def denoising_pairs() -> Collection:
     -------
     Collection
         Nuclei, actin and mitochondria: images and truth (512, 512) in counts. Where they cannot
-        be had, the simulated twin.
+        be had, the simulated twin: three fields of filaments.
 
     Notes
     -----
@@ -262,13 +262,14 @@ def denoising_pairs() -> Collection:
             )
             for file in CHANNELS.values()
         ]
-        simulated = False
+        names, simulated = tuple(CHANNELS), False
     except DataUnavailableError:
         pairs, simulated = [twins.denoising_pair(seed) for seed in range(len(CHANNELS))], True
+        names = tuple(f"filaments {seed + 1}" for seed in range(len(CHANNELS)))
     return Collection(
         images=tuple(frame for frame, _ in pairs),
         truth=tuple(mean for _, mean in pairs),
-        names=tuple(CHANNELS),
+        names=names,
         about=about("fmd_confocal_pairs"),
         simulated=simulated,
     )

@@ -42,8 +42,10 @@ def denoising_pair(seed: int) -> Pair:
     spot = simulate.airy_psf(na=1.3, wavelength_um=0.52, pixel_size_um=0.065)
     light = simulate.blur(sharp, spot)[32:-32, 32:-32]
     light *= 100 / light.max()
-    frame = 5 * np.random.default_rng(seed).poisson(light / 5 + 0.2)
-    return 3.0 + frame, 3 + ndimage.shift(light, (0.6, 0), mode="nearest")
+    rng = np.random.default_rng(seed)
+    frame = 5 * rng.poisson(light / 5 + 0.2)
+    drifted = ndimage.shift(light, (0.6, 0), mode="nearest").clip(0)
+    return 3.0 + frame, 3 + rng.poisson(50 * drifted / 5) / 10
 
 
 def bead() -> NDArray[Any]:

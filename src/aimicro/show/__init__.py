@@ -14,6 +14,7 @@ from aimicro.show.quiz import quiz
 from aimicro.show.scoreboard import Scoreboard, scoreboard
 from aimicro.show.slider import slider
 from aimicro.show.turns import log
+from aimicro.show.twin import twin
 
 __all__ = [
     "Figure",
@@ -31,5 +32,6 @@ __all__ = [
     "slider",
     "slider_of",
     "training",
+    "twin",
     "use_style",
 ]
