@@ -107,7 +107,8 @@ class FromTable(SphinxDirective):
         group += nodes.thead("", line(list(head)))
         group += nodes.tbody("", *map(line, rows))
         title = nodes.title("", caption)
-        return nodes.table("", title, group, ids=[nodes.make_id(caption)])
+        ids = [nodes.make_id(caption)]
+        return nodes.table("", title, group, ids=ids, classes=["definitions"])
 
 
 class Tally(FromTable):
