@@ -76,7 +76,7 @@ def headline(board: dict[str, Any]) -> list[str]:
     gain = "–"
     if top["baseline"] is not None:
         good = top["difference"] * {"higher": 1, "lower": -1, "neither": 0}[first["better"]]
-        word = ", better" if good > 0 else ", worse" if good < 0 else ""
+        word = " (better)" if good > 0 else " (worse)" if good < 0 else ""
         gain = f"{top['difference']:+,.{digits}f}".replace("-", "−")
         gain += f" on {top['baseline']}{word}"
     return [top["row"], f"{value} {first['unit'] or first['name']}", gain]

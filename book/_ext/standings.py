@@ -34,9 +34,9 @@ class Standings(FromTable):
             for contest in group["contests"]
             if contest["verdict"] == "rule"
         ]
-        head = ["Question", *(f"Ahead: {winner}" for winner in WINNERS.values())]
+        head = ["Ahead", *(winner.removeprefix("the ").capitalize() for winner in WINNERS.values())]
         return [
-            self.table(f"Who was ahead in {len(contests)} contests", head, rows),
+            self.table(f"Who was ahead, in {len(contests)} contests", head, rows, stacks=False),
             self.table(
                 "Where networks failed: away from what they were trained on",
                 ["Task, and who raced", "Measured in"],
