@@ -91,8 +91,10 @@ class FromTable(SphinxDirective):
             )
         ]
 
-    def table(self, caption: str, head: list[str], rows: list[list[Cell]]) -> nodes.table:
-        """Return a table with a caption and one line of headings."""
+    def table(
+        self, caption: str, head: list[str], rows: list[list[Cell]], *, stacks: bool = True
+    ) -> nodes.table:
+        """Return a table with a caption and one line of headings, which folds on a phone."""
 
         def entry(cell: Cell) -> nodes.entry:
             parts = [nodes.Text(cell)] if isinstance(cell, str) else cell
@@ -107,7 +109,8 @@ class FromTable(SphinxDirective):
         group += nodes.thead("", line(list(head)))
         group += nodes.tbody("", *map(line, rows))
         title = nodes.title("", caption)
-        return nodes.table("", title, group, ids=[nodes.make_id(caption)])
+        ids = [nodes.make_id(caption)]
+        return nodes.table("", title, group, ids=ids, classes=["definitions"] if stacks else [])
 
 
 class Tally(FromTable):

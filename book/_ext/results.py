@@ -19,6 +19,7 @@ from sphinx.util.docutils import SphinxDirective
 
 Rows = list[list[nodes.Node | str]]
 
+HEAD = ["Task", "Method", "Result", "Gain"]
 BOARD = "application/vnd.aimicro.scoreboard+json"
 
 
@@ -68,13 +69,16 @@ def scoreboards(executed: NotebookNode) -> Iterator[tuple[dict[str, Any], str]]:
 
 
 def headline(board: dict[str, Any]) -> list[str]:
-    """Return the method to remember, its value with three digits, and its gain on the baseline."""
+    """Return the method to remember, its value with three digits, and what it gains on another."""
     first, top = board["columns"][0], board["headline"]
     digits = max(0, 2 - math.floor(math.log10(abs(top["value"])))) if top["value"] else 0
     value = f"{top['value']:,.{digits}f}".replace("-", "−")
     gain = "–"
     if top["baseline"] is not None:
-        gain = f"{top['difference']:+,.{digits}f}".replace("-", "−") + f" on {top['baseline']}"
+        good = top["difference"] * {"higher": 1, "lower": -1, "neither": 0}[first["better"]]
+        word = " (better)" if good > 0 else " (worse)" if good < 0 else ""
+        gain = f"{top['difference']:+,.{digits}f}".replace("-", "−")
+        gain += f" on {top['baseline']}{word}"
     return [top["row"], f"{value} {first['unit'] or first['name']}", gain]
 
 
@@ -88,7 +92,8 @@ def table(caption: str, head: list[str], rows: Rows) -> nodes.table:
     group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in head), cols=len(head))
     group += nodes.thead("", line(head))
     group += nodes.tbody("", *map(line, rows))
-    return nodes.table("", nodes.title("", caption), group, ids=[nodes.make_id(caption)])
+    ids, title = [nodes.make_id(caption)], nodes.title("", caption)
+    return nodes.table("", title, group, ids=ids, classes=["definitions"])
 
 
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -103,18 +108,23 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         costs: Rows = [[link(name), *cost(measured)] for name, (measured, _) in notebooks.items()]
         total = sum(measured["execution_seconds"] for measured, _ in notebooks.values())
         costs.append(["All notebooks", f"{total:.0f}", "", ""])
-        headlines: Rows = []
+        raced: Rows = []
+        alone: Rows = []
         boards: list[nodes.Node] = []
         for name, (_, executed) in notebooks.items():
             for board, html in scoreboards(executed):
-                headlines.append([link(name, board["name"]), *headline(board)])
+                rows = alone if board["headline"]["baseline"] is None else raced
+                rows.append([link(name, board["name"]), *headline(board)])
                 boards.append(nodes.raw("", html, format="html"))
                 boards.append(nodes.paragraph("", "From ", link(name)))
         head = ["Notebook", "Seconds", "Reference work (s)", "Memory (GB)"]
         content = [table("What the notebooks cost in this build", head, costs)]
-        if headlines:
-            head = ["Task", "Method", "Result", "Gain"]
-            content = [table("Headlines", head, headlines), *boards, *content]
+        content = [*boards, *content]
+        if alone:
+            lines = [line[:3] for line in alone]
+            content.insert(0, table("Measured without an opponent", HEAD[:3], lines))
+        if raced:
+            content.insert(0, table("Headlines", HEAD, raced))
         place.replace_self(content)
 
 

@@ -50,6 +50,47 @@ def overflowing(page: Page) -> list[str]:
     )
 
 
+def not_seen_to_scroll(page: Page) -> list[str]:
+    """Return the tables that are cut off without a fade, or that no keyboard can scroll."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll("article table")].flatMap(table => {
+          let box = table.parentElement;
+          while (box && getComputedStyle(box).overflowX !== "auto") box = box.parentElement;
+          if (!box || box.scrollWidth <= box.clientWidth + 1) return [];
+          const head = table.textContent.trim().slice(0, 30);
+          if (table.matches(".definitions") && innerWidth < 600) return [`not stacked: ${head}`];
+          const good = box.tabIndex === 0 && box.getAttribute("aria-label") &&
+            box.dataset.more === "right" && getComputedStyle(box).maskImage !== "none";
+          return good ? [] : [`is cut and does not show it: ${head}`];
+        })"""
+    )
+
+
+def labels_too_small(page: Page) -> list[str]:
+    """Return the drawings with words below 9 px that do not lead to the drawing at full size."""
+    return page.evaluate(
+        """async () => {
+          const faults = [];
+          for (const image of document.querySelectorAll("article figure img[src$='.svg']")) {
+            const text = await (await fetch(image.src)).text();
+            const box = document.createElement("div");
+            box.style.width = `${image.clientWidth}px`;
+            box.innerHTML = text.slice(text.indexOf("<svg"));
+            document.body.append(box);
+            const drawing = box.querySelector("svg");
+            const scale = drawing.getBoundingClientRect().width / drawing.viewBox.baseVal.width;
+            const smallest = Math.min(...[...box.querySelectorAll("text, tspan")].map(
+              word => parseFloat(getComputedStyle(word).fontSize) * scale));
+            box.remove();
+            const link = image.closest("figure").querySelector(".full-size a");
+            if (smallest < 9 && !(link?.href === image.src && link.checkVisibility()))
+              faults.push(`labels of ${smallest.toFixed(1)} px: ${image.src}`);
+          }
+          return faults;
+        }"""
+    )
+
+
 @pytest.mark.parametrize("name", book_pages())
 def test_page(name: str, site: str, page: Page):
     faults: list[str] = []
@@ -79,7 +120,10 @@ def test_page(name: str, site: str, page: Page):
         page.emulate_media(color_scheme=scheme)
         page.wait_for_function("m => document.documentElement.dataset.theme === m", arg=scheme)
         look = f"{scheme}, {viewport['width']} px"
-        faults += [f"{look}: {fault}" for fault in [*violations(page, rules), *overflowing(page)]]
+        found = [*violations(page, rules), *overflowing(page)]
+        if viewport is PHONE:
+            found += [*not_seen_to_scroll(page), *labels_too_small(page)]
+        faults += [f"{look}: {fault}" for fault in found]
     page.wait_for_load_state("networkidle")
     assert not faults, "\n".join(faults)
 
