@@ -49,3 +49,16 @@ def test_volume_and_empty_image() -> None:
 def test_floats_are_refused() -> None:
     with pytest.raises(TypeError, match="whole numbers"):
         measure_objects(np.zeros((8, 8)))
+
+
+def test_objects_too_large_for_memory_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = np.zeros((30, 40), np.uint8)
+    labels[2:28, 2:38] = 1
+    labels[8:20, 8:20] = 0
+    labels[10:16, 10:16] = 2
+    labels[12, 12] = 0
+    monkeypatch.setattr("aimicro.inspect.objects._LARGEST", 100)
+    found = measure_objects(labels)
+    assert (found.unsearched.tolist(), found.with_holes.tolist()) == ([1], [2])
+    assert found.widths.tolist() == [36, 6]
+    assert measure_objects(np.zeros((4, 5), int)).widths.size == 0

@@ -29,6 +29,8 @@ def _labels(pairs: Sequence[Pair], findings: Findings) -> None:
     n_all = sum(len(pair.objects) for pair in pairs if pair.objects)
     if pairs:
         findings.summaries["labels"] = f"{n_all} objects in {len(pairs)} images"
+    if large := sum(pair.objects.unsearched.size for pair in pairs if pair.objects):
+        findings.summaries["labels"] += f"; {large} too large to look for holes and pieces"
     for pair in pairs:
         path = pair.truth.path
         if pair.truth.kind == "image":

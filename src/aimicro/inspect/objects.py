@@ -9,6 +9,7 @@ from scipy import ndimage
 from aimicro import checks
 from aimicro.io import boxes_of
 
+_LARGEST = 2**25  # pixels of an object's box that are looked at
 Integers = npt.NDArray[np.int64]
 
 
@@ -30,6 +31,9 @@ class Objects:
         Ids of objects whose pixels do not all touch, not even at corners.
     with_holes : ndarray of int
         Ids of objects that enclose background.
+    unsearched : ndarray of int
+        Ids of objects in whose bounding boxes are more than 2**25 pixels, too many to be held in
+        memory: neither pieces nor holes were looked for.
     """
 
     ids: Integers
@@ -38,6 +42,7 @@ class Objects:
     widths: Integers
     in_pieces: Integers
     with_holes: Integers
+    unsearched: Integers
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -75,21 +80,23 @@ def measure_objects(labels: npt.ArrayLike) -> Objects:
     image = checks.labels("labels", labels)
     found = boxes_of(image)
     ids = found.ids.astype(np.int64)
-    touching = np.ones((3,) * image.ndim)
-    widths, in_pieces, with_holes = [], [], []
+    in_pieces, with_holes, unsearched = (np.zeros(len(ids), bool) for _ in range(3))
     for place, number in enumerate(found.ids):
         crop = image[found.box(place)]
+        if crop.size > _LARGEST:
+            unsearched[place] = True
+            continue
         mask = crop == number
-        widths.append(max(mask.shape[-2:]))
-        in_pieces.append(ndimage.label(mask, touching)[1] > 1)
-        with_holes.append(bool((ndimage.binary_fill_holes(mask) & (crop == 0)).any()))
+        in_pieces[place] = ndimage.label(mask, np.ones((3,) * mask.ndim))[1] > 1
+        with_holes[place] = (ndimage.binary_fill_holes(mask) & (crop == 0)).any()
     return Objects(
         ids=ids,
         sizes=found.sizes,
         diameters=_diameters(found.sizes, image.ndim),
-        widths=np.array(widths, np.int64),
-        in_pieces=ids[np.array(in_pieces, bool)],
-        with_holes=ids[np.array(with_holes, bool)],
+        widths=(found.stops - found.starts)[:, -2:].max(axis=1),
+        in_pieces=ids[in_pieces],
+        with_holes=ids[with_holes],
+        unsearched=ids[unsearched],
     )
 
 
