@@ -73,7 +73,11 @@ def executed(env: BuildEnvironment) -> dict[str, NotebookNode]:
         notebook = nbformat.read(path, as_version=4)
         if "exec_data" in metadata.get(name, {}):  # the outputs lie in the cache
             cache = get_cache(env.config.nb_execution_cache_path)
-            _, notebook = cache.merge_match_into_notebook(notebook, cell_meta=("seconds",))
+            pk, notebook = cache.merge_match_into_notebook(notebook, cell_meta=())
+            seconds = iter(cache.get_cache_record(pk).data["cell_seconds"])
+            for cell in notebook.cells:
+                if cell.cell_type == "code":
+                    cell.metadata["seconds"] = next(seconds)
         if questions(notebook):
             found[name] = notebook
     return found
