@@ -145,7 +145,7 @@ class Recorder:
             "reference_seconds": (before + self.reference) / 2,
             "peak_bytes": self.memory.peak,
             # Not in the cells: by their metadata, too, the cache knows a notebook again.
-            "cell_seconds": [round(self.seconds[cell], 2) for cell in self.items[item.parent]],
+            "cell_seconds": [round(self.seconds.get(one, 0), 2) for one in self.items[item.parent]],
         }
         outputs = [cell.test_outputs for cell in self.items[item.parent]]
         notebook = filled(item.parent.nb, outputs)
