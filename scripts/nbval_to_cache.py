@@ -34,19 +34,13 @@ def neighbours_joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
     return new
 
 
-def filled(
-    notebook: NotebookNode, outputs: list[list[NotebookNode] | None], seconds: list[float]
-) -> NotebookNode:
-    """Return a copy of a notebook with the outputs of its code cells; None: it was not run.
-
-    The seconds that each cell ran go into its metadata: book/_ext/workshop.py plans with them.
-    """
+def filled(notebook: NotebookNode, outputs: list[list[NotebookNode] | None]) -> NotebookNode:
+    """Return a copy of a notebook with the outputs of its code cells; None: it was not run."""
     notebook = copy.deepcopy(notebook)
     count = 0
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    for cell, found, ran in zip(cells, outputs, seconds, strict=True):
+    for cell, found in zip(cells, outputs, strict=True):
         cell.outputs = copy.deepcopy(found or [])
-        cell.metadata["seconds"] = round(ran, 2)
         if found is None:
             continue
         count += 1
@@ -150,10 +144,10 @@ class Recorder:
             "execution_seconds": seconds,
             "reference_seconds": (before + self.reference) / 2,
             "peak_bytes": self.memory.peak,
+            # Not in the cells: by their metadata, too, the cache knows a notebook again.
+            "cell_seconds": [round(self.seconds.get(one, 0), 2) for one in self.items[item.parent]],
         }
-        cells = self.items[item.parent]
-        outputs = [cell.test_outputs for cell in cells]
-        seconds = [self.seconds.get(cell, 0.0) for cell in cells]
-        notebook = filled(item.parent.nb, outputs, seconds)
+        outputs = [cell.test_outputs for cell in self.items[item.parent]]
+        notebook = filled(item.parent.nb, outputs)
         bundle = CacheBundleIn(notebook, str(self.sources / item.parent.path.name), data=measured)
         self.cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)

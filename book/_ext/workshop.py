@@ -32,7 +32,7 @@ ENDINGS = {
 }
 
 
-class Place(nodes.General, nodes.Element):
+class WorkshopPlace(nodes.General, nodes.Element):
     """The place that a table will take: ``plan`` names the plan; without one, all sheets."""
 
 
@@ -42,7 +42,7 @@ class Sheets(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return the mark, and note that this page has one."""
         self.env.metadata[self.env.docname]["workshop"] = True
-        return [Place(plan="")]
+        return [WorkshopPlace(plan="")]
 
 
 class Plan(SphinxDirective):
@@ -54,7 +54,7 @@ class Plan(SphinxDirective):
         """Return the mark, and note that this page has one."""
         self.env.note_dependency(str(PLANS))
         self.env.metadata[self.env.docname]["workshop"] = True
-        return [Place(plan=self.arguments[0])]
+        return [WorkshopPlace(plan=self.arguments[0])]
 
 
 def pages_with_tables(app: Sphinx, env: BuildEnvironment) -> list[str]:
@@ -73,7 +73,11 @@ def executed(env: BuildEnvironment) -> dict[str, NotebookNode]:
         notebook = nbformat.read(path, as_version=4)
         if "exec_data" in metadata.get(name, {}):  # the outputs lie in the cache
             cache = get_cache(env.config.nb_execution_cache_path)
-            _, notebook = cache.merge_match_into_notebook(notebook, cell_meta=("seconds",))
+            pk, notebook = cache.merge_match_into_notebook(notebook, cell_meta=())
+            seconds = iter(cache.get_cache_record(pk).data["cell_seconds"])
+            for cell in notebook.cells:
+                if cell.cell_type == "code":
+                    cell.metadata["seconds"] = next(seconds)
         if questions(notebook):
             found[name] = notebook
     return found
@@ -142,7 +146,7 @@ def needs(step: dict[str, Any], notebooks: dict[str, NotebookNode]) -> str:
 
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Put the tables into their places on the page ``docname``."""
-    places = list(doctree.findall(Place))
+    places = list(doctree.findall(WorkshopPlace))
     if not places:
         return
     notebooks = executed(app.env)
@@ -177,7 +181,7 @@ def write(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
-    app.add_node(Place)
+    app.add_node(WorkshopPlace)
     app.add_directive("workshop-sheets", Sheets)
     app.add_directive("workshop-plan", Plan)
     app.connect("env-get-updated", pages_with_tables)

@@ -127,6 +127,33 @@ def test_results_follow_the_notebooks_from_build_to_build(book: Path):
     assert "Nuclei" not in build(book)
 
 
+def test_teachers_get_sheet_key_and_copy_with_the_seconds_of_the_run(book: Path):
+    with (book / "conf.py").open("a") as conf:
+        conf.write("extensions.append('workshop')\nhtml_baseurl = 'https://book.example/'\n")
+    text = "# Light\n\n## Twice\n\nMore light. **Predict** the count."
+    codes = ["import time\ntime.sleep(1.5)\nprint(6 * 7)", "assert True"]
+    cells = [nbformat.v4.new_markdown_cell(text), *map(nbformat.v4.new_code_cell, codes)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), book / "light.ipynb")
+    (book / "index.md").write_text("# Book\n\n```{toctree}\nlight\nresults\nteaching\n```\n")
+    (book / "teaching.md").write_text("# Teach\n\n```{workshop-sheets}\n```\n")
+    build(book)
+    site = book / "out" / "html"
+    sheet, key = (site / "workshop" / f"light_{kind}.html" for kind in ("guesses", "answers"))
+    assert sheet.read_text(encoding="utf-8").count("<textarea") == 2
+    assert "42" not in sheet.read_text(encoding="utf-8")
+    shown = key.read_text(encoding="utf-8")
+    assert '<pre tabindex="0">42\n</pre>' in shown
+    seconds = re.search(r"Twice</th><td>1</td><td>1</td><td>(\d+)</td>", shown)
+    assert 1 <= int(seconds[1]) < 30
+    copy = nbformat.read(site / "workshop" / "light_workshop.ipynb", as_version=4)
+    assert 'guess("question 1")' in [cell.source for cell in copy.cells]
+    assert not any(cell.get("outputs") for cell in copy.cells)
+    page = (site / "teaching.html").read_text(encoding="utf-8")
+    for name in ("light_guesses.html", "light_answers.html", "light_workshop.ipynb"):
+        assert f'href="workshop/{name}"' in page
+    assert "answers" not in (site / "searchindex.js").read_text(encoding="utf-8")
+
+
 def test_a_notebook_that_fails_is_shown_and_not_kept(book: Path):
     codes = [nbformat.v4.new_code_cell(code) for code in ("1 / 0", "open('runs2', 'w')")]
     nbformat.write(nbformat.v4.new_notebook(cells=codes), book / "broken.ipynb")
@@ -154,9 +181,11 @@ def test_outputs_stay_in_their_order_and_the_cells_are_numbered(book: Path):
     assert kinds == ["stream", "display_data", "stream"]
     assert kept[0].outputs[2].text == "3\n4\n"
     assert kept[1].outputs[0].execution_count == 2
-    assert {"execution_seconds", "reference_seconds", "peak_bytes"} == record.data.keys()
+    measured = {"execution_seconds", "reference_seconds", "peak_bytes", "cell_seconds"}
+    assert measured == record.data.keys()
     assert record.data["peak_bytes"] > 1e7
-    assert all(0 < cell.metadata["seconds"] < record.data["execution_seconds"] for cell in kept)
+    assert len(record.data["cell_seconds"]) == len(codes)
+    assert 0 < sum(record.data["cell_seconds"]) < record.data["execution_seconds"]
 
 
 def test_a_build_runs_no_notebook_itself(book: Path):
