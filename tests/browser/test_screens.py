@@ -31,7 +31,6 @@ def visit(browser: Browser) -> Iterator[BrowserContext]:
 def reader(visit: BrowserContext, site: str) -> Iterator[Page]:
     """A page that runs code, for somebody who has switched nothing on."""
     page = visit.new_page()
-    page.set_default_timeout(10_000)
     page.goto(f"{site}/{NOTEBOOK}")
     page.evaluate("localStorage.clear()")
     page.reload()
