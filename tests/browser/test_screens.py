@@ -31,7 +31,6 @@ def visit(browser: Browser) -> Iterator[BrowserContext]:
 def reader(visit: BrowserContext, site: str) -> Iterator[Page]:
     """A page that runs code, for somebody who has switched nothing on."""
     page = visit.new_page()
-    page.set_default_timeout(10_000)
     page.goto(f"{site}/{NOTEBOOK}")
     page.evaluate("localStorage.clear()")
     page.reload()
@@ -170,7 +169,8 @@ def test_on_a_phone_every_row_of_definitions_says_what_to_notice(page: Page, sit
     assert len(cells) > 20
     for cell in cells:
         box = cell.bounding_box()
-        assert 0 <= box["x"] and box["x"] + box["width"] <= 390
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
     style = "cell => getComputedStyle(cell, '::before').content"
     assert cells[0].evaluate(style) == '"Notice"'
     assert page.get_by_role("columnheader", name="Notice").count() > 0

@@ -4,7 +4,6 @@ import re
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
