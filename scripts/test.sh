@@ -9,7 +9,8 @@ rm -rf "$reports" && mkdir -p "$reports"
 lint()      { ruff check . && ruff format --check . && find src -name '[a-z]*.py' -exec numpydoc lint {} + &&
                 nbstripout --verify --keep-id notebooks/*.ipynb; }
 types()     { mypy; }
-unit()      { scripts/unit.sh .venv/bin/python "$reports/unit.xml"; }
+unit()      { scripts/unit.sh .venv/bin/python "$reports/unit.xml" -m "not long"; }
+long()      { scripts/unit.sh .venv/bin/python "$reports/long.xml" -m long; }
 sources()   { pytest -q -n auto --dist worksteal -m "not book" tests/book --junitxml="$reports/sources.xml"; }
 # The run of the book: what nbval passes here is what the pages show.
 notebooks() { python scripts/run_notebooks.py book --report "$reports/notebooks.xml"; }
@@ -23,7 +24,7 @@ newest()    { scripts/test_newest.sh "$reports"; }
 oldest()    { scripts/test_oldest.sh "$reports"; }
 
 table="" failed=0
-for stage in ${*:-lint types sources unit notebooks book bare pages browser newest oldest}; do
+for stage in ${*:-lint types sources unit long notebooks book bare pages browser newest oldest}; do
   printf '\n=== %s\n' "$stage"
   start=$SECONDS
   if "$stage"; then verdict=ok; else verdict=FAILED failed=$((failed + 1)); fi

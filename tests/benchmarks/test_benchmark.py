@@ -81,6 +81,7 @@ def test_a_record_has_every_method_that_applies(name):
         assert set(SELF_TUNED) <= set(methods)
 
 
+@pytest.mark.long
 def test_the_recorded_wavefronts_are_as_likely_as_recorded():
     """What takes minutes for all is done again for the likeliest and the next of one volume."""
     file = resources.files("aimicro.benchmarks") / "wavefronts.json"

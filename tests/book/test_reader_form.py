@@ -1,4 +1,4 @@
-"""The forms of chapters 5 and 8, and of those who decide: every control has a name, and the pages count the questions."""
+"""The forms of the book: every control has a name, and the pages count the questions."""
 
 import runpy
 from pathlib import Path

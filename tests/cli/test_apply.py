@@ -994,6 +994,7 @@ class TestLargeVolumes:
         assert f"{tmp_path}: Expected room for {n_mb} MB that are needed for a while, got" in line
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif", "model"]
 
+    @pytest.mark.long
     def test_memory_does_not_grow_with_the_planes(self, tmp_path: Path) -> None:
         """In a whole run, the kernel grants 32 MB beside the program: less than the volume.
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import tifffile
 from hypothesis import HealthCheck, example, given, settings
-from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from aimicro.cli.config import (
@@ -448,10 +447,13 @@ class TestWriteConfig:
 
 class TestConfigSchema:
     schema = config_schema()
-    validator = Draft202012Validator(schema)
 
-    def test_is_a_schema(self) -> None:
-        Draft202012Validator.check_schema(self.schema)
+    @pytest.fixture
+    def validator(self, json_schema: Any) -> Any:
+        return json_schema(self.schema)
+
+    def test_is_a_schema(self, json_schema: Any) -> None:
+        json_schema.check_schema(self.schema)
         assert json.loads(json.dumps(self.schema)) == self.schema
         assert set(self.schema["properties"]) == set(DEFAULTS)
 
@@ -462,8 +464,8 @@ class TestConfigSchema:
             assert "\n" not in entry["description"], key
 
     @pytest.mark.parametrize("name", PRINTED)
-    def test_accepts_the_printed_configurations(self, name: str) -> None:
-        self.validator.validate(json.loads(PRINTED[name]))
+    def test_accepts_the_printed_configurations(self, validator: Any, name: str) -> None:
+        validator.validate(json.loads(PRINTED[name]))
 
     @pytest.mark.parametrize(
         "wrong",
@@ -477,8 +479,8 @@ class TestConfigSchema:
             {"training_image_pairs": []},
         ],
     )
-    def test_refuses_wrong_ones(self, wrong: dict[str, Any]) -> None:
-        assert not self.validator.is_valid(wrong)
+    def test_refuses_wrong_ones(self, validator: Any, wrong: dict[str, Any]) -> None:
+        assert not validator.is_valid(wrong)
 
     @settings(once_a_folder, max_examples=300)
     @given(key=st.sampled_from([*DEFAULTS]), value=json_values, content=configs)
@@ -486,7 +488,7 @@ class TestConfigSchema:
     @example(key="epochs", value=1e300, content=FOLDERS)
     @example(key="memory_limit_gb", value=10**300, content=FOLDERS)
     def test_agrees_with_what_is_read(
-        self, tmp_path: Path, key: str, value: Any, content: dict[str, Any]
+        self, validator: Any, tmp_path: Path, key: str, value: Any, content: dict[str, Any]
     ) -> None:
         content = content | {"channel_reduction": 1, key: value}
         if key == "channel_reduction":  # the one rule that the schema does not know
@@ -495,7 +497,7 @@ class TestConfigSchema:
             accepted = bool(read(tmp_path / "any.json", content))
         except ConfigError:
             accepted = False
-        assert accepted == self.validator.is_valid(content)
+        assert accepted == validator.is_valid(content)
 
 
 @pytest.fixture

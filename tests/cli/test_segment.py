@@ -413,6 +413,7 @@ class TestLargeImages:
         assert f"{raw}: Expected objects that a window of 2000 pixels shows whole" in told
         assert sorted(tmp_path.iterdir()) == before
 
+    @pytest.mark.long
     def test_memory_does_not_grow_with_the_image(self, tmp_path: Path) -> None:
         """In a whole run, the kernel grants 17 MB beside the program: less than the labels.
 

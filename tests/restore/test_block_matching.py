@@ -73,6 +73,7 @@ def recorded():
     return json.loads(RECORDED.read_text())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("method", "truths"), [(bm3d, images), (bm4d, volumes)])
 def test_as_good_as_the_published_program(recorded, method, truths):
     assert recorded["noise"] == list(SDS)

@@ -100,7 +100,7 @@ def test_in_a_volume_too():
 @pytest.mark.parametrize("ndim", [2, 3])
 def test_where_both_are_defined_alike_it_is_scikit_images_to_four_digits(ndim):
     """In the dark: nothing beyond the border, and both start from even light of one level."""
-    shape, psf = (32, 256, 256)[-ndim:], gaussian_psf(1.2, 9, ndim)
+    shape, psf = (32, 128, 128)[-ndim:], gaussian_psf(1.2, 9, ndim)
     specimen = np.zeros(shape)
     inner = tuple(slice(n // 2 - 6, n // 2 + 6) for n in shape)
     specimen[inner] = 1e3 * np.random.default_rng(0).random((12,) * ndim) ** 4

@@ -229,7 +229,7 @@ def test_the_noise_model_helps_where_noise_depends_on_the_signal():
 @pytest.mark.parametrize("method", METHODS)
 def test_the_noise_of_a_simulated_camera_is_taken_as_it_is(method):
     camera = Camera(gain_counts_per_e=3, offset_counts=50, read_noise_e=1, exposure_s=1)
-    counts = camera.expose(np.full((32, 32), 2.0), rng=0)
+    counts = camera.expose(np.full((20, 20), 2.0), rng=0)
     by_hand = Noise(gain=3, offset=50, read_noise=math.sqrt(9 + 1 / 12))
     quiet = [
         denoise(counts, method, strength(method, 2), noise=noise)
@@ -268,7 +268,7 @@ def test_what_does_not_describe_noise_is_refused(noise, name, value):
 @pytest.mark.parametrize("peak", [3, 12, 100, 1000])
 @pytest.mark.parametrize("noise", [None, CAMERA])
 def test_the_best_strength_lies_inside_the_bounds(method, peak, noise):
-    photons = filaments(peak)
+    photons = filaments(peak, size=40)
     counts, truth = exposed(photons), in_counts(photons)
     tuned = best_tuned(counts, truth, method, data_range=2 * peak, noise=noise)
     # A bilateral filter that is best as a Gaussian has no widest range.

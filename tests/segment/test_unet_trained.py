@@ -37,6 +37,7 @@ def crowded(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return (2 * photons + 100).astype(np.uint16), labels
 
 
+@pytest.mark.long
 def test_learned_borders_tell_crowded_nuclei_apart(tmp_path) -> None:  # type: ignore[no-untyped-def]
     """At least 0.15 better than by Otsu's threshold and components, on fields never seen."""
     images, labels = map(list, zip(*map(crowded, range(4)), strict=True))

@@ -1,5 +1,6 @@
 """Objects found window by window: those of the whole image, none cut, none found twice."""
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -97,6 +98,14 @@ WAYS = {
 }
 
 
+@functools.cache
+def crowd(way: str, seed: int) -> tuple[np.ndarray[Any, Any], Labels]:
+    """What a network says of crowded objects that touch, and their labels found at once."""
+    output_of, segment = WAYS[way]
+    output = output_of(crowded((230, 260), seed=seed), seed).astype(np.float32)
+    return output, segment(output)
+
+
 def found_by(way: str, output: np.ndarray[Any, Any], **how: Any) -> Labels:
     segment = WAYS[way][1]
     if way == "cellpose":
@@ -104,17 +113,14 @@ def found_by(way: str, output: np.ndarray[Any, Any], **how: Any) -> Labels:
     return joined(by_windows(output, lambda part, _: segment(part), **how), output.shape[1:])
 
 
+@pytest.mark.parametrize(("core", "margin"), [((64, 50), 36), ((97, 300), (48, 60))])
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize(("core", "margin"), [((64, 50), 36), ((97, 300), (48, 60))])
 def test_labels_are_those_of_the_whole_image(
     way: str, seed: int, core: tuple[int, int], margin: int
 ) -> None:
-    """Crowded objects that touch, some of them over many cores; and the errors of a network."""
-    output_of, segment = WAYS[way]
-    labels = crowded((230, 260), seed=seed)
-    output = output_of(labels, seed).astype(np.float32)
-    whole = segment(output)
+    """Some objects lie over many cores, and a network errs."""
+    output, whole = crowd(way, seed)
     assert whole.max() > 30
     assert_same(found_by(way, output, core=core, margin=margin), whole)
 

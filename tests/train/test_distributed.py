@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from aimicro.models import UNet
@@ -62,6 +63,7 @@ def two_processes(folder: Path) -> list[dict[str, object]]:
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
 
 
+@pytest.mark.long
 def test_two_processes_train_as_one_with_twice_the_batch(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     one = train(tmp_path / "one", double=True)

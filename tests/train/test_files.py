@@ -210,7 +210,7 @@ class TestStreaming:
         for limit in (ROOMY, 2 * one):
             tracemalloc.start()
             patches = file_patches(pairs, patch_size=(8, 32, 32), memory_limit_bytes=limit)
-            for step in range(30):
+            for step in range(10):
                 patches.batch(step)
             peaks[limit] = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()

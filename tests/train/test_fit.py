@@ -1,4 +1,5 @@
 import copy
+import json
 import math
 import os
 import re
@@ -6,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import numpy as np
@@ -233,41 +233,57 @@ def _stop_at(last: int, training: ArrayPatches):  # type: ignore[no-untyped-def]
     return stopped
 
 
-SCRIPT = """
-    import numpy as np, torch, sys
+CHILDREN = """
+    import json, os, signal, sys, time
+    from pathlib import Path
+    import numpy as np, torch
     from aimicro.models import Network, UNet
     from aimicro.train import ArrayPatches, Checkpoint, fit
-    images = np.random.default_rng(0).random((2, 32, 32))
-    torch.manual_seed(0)
-    network = UNet(channels=8, depth=2)
-    training = ArrayPatches(list(images), list(images ** 2), patch_size=(16, 16), batch_size=2)
-    file = Checkpoint(sys.argv[1], resume=True)
-    fit(network, training, steps=60, validate_every=1, checkpoint=file)
-    print(repr([float(p.detach().double().sum()) for p in network.parameters()]))
+
+    def train(file):
+        images = np.random.default_rng(0).random((2, 32, 32))
+        torch.manual_seed(0)
+        network = UNet(channels=8, depth=2)
+        training = ArrayPatches(list(images), list(images**2), patch_size=(16, 16), batch_size=2)
+        file = Checkpoint(file, resume=True)
+        fit(network, training, steps=60, validate_every=1, checkpoint=file)
+        return [float(p.detach().double().sum()) for p in network.parameters()]
+
+    def started(file):
+        pid = os.fork()
+        if pid:
+            return pid
+        train(file)
+        os._exit(0)
+
+    whole, killed = (Path(sys.argv[1], f"{name}.safetensors") for name in ("whole", "killed"))
+    # In this process, so that the children find PyTorch loaded.
+    told = {"whole": train(whole), "status": []}
+    for number, delay in enumerate((0.0, 0.05, 0.11)):
+        before = killed.stat().st_mtime_ns if killed.exists() else 0
+        pid = started(killed)
+        while not (killed.exists() and killed.stat().st_mtime_ns > before):
+            time.sleep(0.01)
+        time.sleep(delay)
+        os.kill(pid, signal.SIGKILL)
+        told["status"].append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        Path(sys.argv[1], f"left_{number}.safetensors").write_bytes(killed.read_bytes())
+    told["killed"] = train(killed)
+    print(json.dumps(told))
 """
-
-
-def _train(file: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", textwrap.dedent(SCRIPT), str(file)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
 def test_killed_training_leaves_a_whole_checkpoint_and_ends_the_same(tmp_path: Path) -> None:
     """SIGKILL again and again, while a checkpoint is written at every step."""
-    expected, _ = _train(tmp_path / "whole.safetensors").communicate(timeout=60)
-    file = tmp_path / "killed.safetensors"
-    for delay in (0.0, 0.05, 0.11):
-        run = _train(file)
-        before = file.stat().st_mtime_ns if file.exists() else 0
-        while run.poll() is None and not (file.exists() and file.stat().st_mtime_ns > before):
-            time.sleep(0.01)
-        time.sleep(delay)
-        run.send_signal(signal.SIGKILL)
-        run.communicate()
-        load_model(file)  # raises where the file is not whole
-    result, _ = _train(file).communicate(timeout=60)
-    assert result == expected
+    command = [sys.executable, "-c", textwrap.dedent(CHILDREN), str(tmp_path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["status"] == [-signal.SIGKILL] * 3
+    for number in range(3):
+        load_model(tmp_path / f"left_{number}.safetensors")  # raises where the file is not whole
+    assert told["killed"] == told["whole"]
 
 
 def test_a_training_never_overwrites_another(tmp_path: Path) -> None:

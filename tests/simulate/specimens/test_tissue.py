@@ -1,5 +1,7 @@
 """Tissue: branched cells, each in one piece, apart from each other and from the skin."""
 
+import functools
+
 import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation, convolve, distance_transform_edt, find_objects
@@ -8,31 +10,38 @@ from skimage.morphology import skeletonize
 
 from aimicro.simulate.specimens.tissue import Tissue, tissue
 
-FIELDS = [
-    pytest.param({"shape": (256, 256), "pixel_size_um": 0.5, "n": 5}, id="2D"),
-    pytest.param({"shape": (200, 200), "pixel_size_um": (0.8, 0.4), "n": 3}, id="2D anisotropic"),
-    pytest.param({"shape": (24, 128, 128), "pixel_size_um": (2, 0.7, 0.7), "n": 4}, id="3D"),
-    pytest.param({"shape": (6, 160, 160), "pixel_size_um": (1, 0.6, 0.6), "n": 3}, id="3D thin"),
-]
+FIELDS = {
+    "2D": {"shape": (256, 256), "pixel_size_um": 0.5, "n": 5},
+    "2D anisotropic": {"shape": (200, 200), "pixel_size_um": (0.8, 0.4), "n": 3},
+    "3D": {"shape": (24, 128, 128), "pixel_size_um": (2, 0.7, 0.7), "n": 4},
+    "3D thin": {"shape": (6, 160, 160), "pixel_size_um": (1, 0.6, 0.6), "n": 3},
+}
+
+
+@functools.cache
+def made(field, seed):
+    """Tissue that several tests look at."""
+    return tissue(**FIELDS[field], rng=seed)
 
 
 @pytest.mark.parametrize("field", FIELDS)
 class TestEveryField:
     def test_has_image_labels_and_skin_and_repeats_bit_for_bit(self, field):
-        once = tissue(**field, rng=1)
+        once = made(field, 1)
+        again = tissue(**FIELDS[field], rng=np.random.default_rng(1))
         assert isinstance(once, Tissue)
         assert [part.dtype for part in once] == [np.float32, np.int32, np.float32]
-        assert all(part.shape == field["shape"] for part in once)
+        assert all(part.shape == FIELDS[field]["shape"] for part in once)
         assert (once.image.min(), once.image.max()) == (0, 1)
-        for part, again in zip(once, tissue(**field, rng=np.random.default_rng(1)), strict=True):
-            np.testing.assert_array_equal(part, again)
-        assert not np.array_equal(once.image, tissue(**field, rng=2).image)
+        for part, same in zip(once, again, strict=True):
+            np.testing.assert_array_equal(part, same)
+        assert not np.array_equal(once.image, made(field, 2).image)
 
     @pytest.mark.parametrize("seed", range(4))
     def test_every_cell_is_there_in_one_piece_where_its_light_is(self, field, seed):
-        image, labels, skin = tissue(**field, rng=seed)
-        assert np.unique(labels).tolist() == list(range(field["n"] + 1))
-        for cell in range(1, field["n"] + 1):
+        image, labels, skin = made(field, seed)
+        assert np.unique(labels).tolist() == list(range(FIELDS[field]["n"] + 1))
+        for cell in range(1, FIELDS[field]["n"] + 1):
             assert label(labels == cell, connectivity=labels.ndim).max() == 1
         assert np.all(image[labels > 0] > 0)
         cells = image - skin
@@ -43,14 +52,16 @@ class TestEveryField:
 
     @pytest.mark.parametrize("seed", range(4))
     def test_cells_touch_neither_each_other_nor_the_skin(self, field, seed):
-        _, labels, skin = tissue(**field, rng=seed)
+        _, labels, skin = made(field, seed)
         block = np.ones((3,) * labels.ndim)
-        grown = [binary_dilation(labels == cell, block) for cell in range(1, field["n"] + 1)]
+        grown = [
+            binary_dilation(labels == cell, block) for cell in range(1, FIELDS[field]["n"] + 1)
+        ]
         assert np.sum(grown, axis=0).max() == 1
         assert not np.any(skin[np.any(grown, axis=0)])
 
     def test_skin_is_one_textured_layer(self, field):
-        skin = tissue(**field, rng=0).skin
+        skin = made(field, 0).skin
         values = skin[skin > 0.5 * np.median(skin[skin > 0])]
         assert values.std() > 0.2 * values.mean()
         assert label(skin > 0, connectivity=skin.ndim).max() == 1
