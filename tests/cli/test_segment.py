@@ -385,6 +385,7 @@ class TestLargeImages:
         assert text.startswith("file,label,area_um2,")
         assert len(text.splitlines()) == 1
 
+    @pytest.mark.long
     def test_more_objects_than_16_bits_hold(
         self, model: Path, tmp_path: Path, large: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -3,14 +3,13 @@
 Used in chapter 9, *Training and using a model*.
 """
 
-import itertools
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
+from skimage.measure import regionprops_table
 
 from aimicro import checks
 
@@ -111,58 +110,44 @@ def _channels(image: ArrayLike, shape: tuple[int, ...]) -> dict[str, NDArray[Any
 
 
 def _shapes(numbers: NDArray[np.int64], size: tuple[float, ...]) -> dict[str, NDArray[Any]]:
-    """Size, place and form."""
+    """Size, place and form, by scikit-image."""
     ndim = numbers.ndim
-    area, centroids, axes = _moments(numbers, size)
+    wanted = ["area", "centroid", "inertia_tensor_eigvals"]
+    # The length of a border is known for square pixels alone.
+    if ndim == 2 and np.isclose(size[0], size[1]):
+        wanted.append("perimeter_crofton")
+    found = regionprops_table(numbers, properties=wanted, spacing=size)
+    axes = _axis_lengths(
+        np.stack([found[f"inertia_tensor_eigvals-{place}"] for place in range(ndim)], axis=1)
+    )
+    area = found["area"].astype(np.float64)
     diameter = np.sqrt(4 * area / np.pi) if ndim == 2 else np.cbrt(6 * area / np.pi)
     table = {"area_um2" if ndim == 2 else "volume_um3": area, "equivalent_diameter_um": diameter}
     table |= {
-        f"centroid_{axis}_um": centroids[:, place] for place, axis in enumerate(_AXES[-ndim:])
+        f"centroid_{axis}_um": found[f"centroid-{place}"]
+        for place, axis in enumerate(_AXES[-ndim:])
     }
     table |= {"major_axis_um": axes[:, 0], "minor_axis_um": axes[:, -1]}
     if ndim == 2:
         # A single pixel has no axes, and is round.
         ratio = axes[:, 1] / np.where(axes[:, 0] > 0, axes[:, 0], 1)
         table["eccentricity"] = np.where(axes[:, 0] > 0, np.sqrt(1 - ratio**2), 0)
-        if np.isclose(size[0], size[1]):  # the length of a border is known for square pixels alone
-            table["perimeter_um"] = size[0] * _perimeters(numbers)
+    if "perimeter_crofton" in found:
+        table["perimeter_um"] = found["perimeter_crofton"]
     return table
 
 
-def _moments(numbers: NDArray[np.int64], size: tuple[float, ...]) -> tuple[NDArray[Any], ...]:
-    """Area, centroid and axes, the longest first, of all objects at once.
+def _axis_lengths(moments: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Axes of ellipses or ellipsoids, largest first, from their moments of inertia, largest first.
 
-    The variance along an axis is a quarter of the semi-axis squared or, in 3D, a fifth.
+    Inertia about an axis is the variance along the others. So the variance along it, a quarter of
+    the semi-axis squared or, in 3D, a fifth, is the sum of all variances less its inertia.
     """
-    inside, ndim = numbers.nonzero(), numbers.ndim
-    which, n = numbers[inside] - 1, int(numbers.max(initial=0))
-    n_pixels = np.bincount(which, minlength=n)
-    sums = np.stack([np.bincount(which, place, n) for place in inside], axis=1)
-    centroids = sums / n_pixels[:, np.newaxis]
-    away = [
-        um * (place - centroids[which, axis])
-        for axis, (um, place) in enumerate(zip(size, inside, strict=True))
-    ]
-    variances = np.empty((n, ndim, ndim))
-    for one, other in itertools.combinations_with_replacement(range(ndim), 2):
-        shared = np.bincount(which, away[one] * away[other], n) / n_pixels
-        variances[:, one, other] = variances[:, other, one] = shared
-    along = np.linalg.eigvalsh(variances)[:, ::-1].clip(0)
-    return math.prod(size) * n_pixels, size * centroids, 2 * np.sqrt((ndim + 2) * along)
-
-
-def _perimeters(numbers: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Crofton's perimeters in pixels: how often lines in four directions leave each object.
-
-    Lines along a diagonal lie closer together.
-    """
-    padded, n = np.pad(numbers, 1), int(numbers.max(initial=0))
-    total = np.zeros(n + 1)
-    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        beside = np.roll(padded, (-down, -right), axis=(0, 1))
-        leaves = np.bincount(padded[padded != beside], minlength=n + 1)
-        total += np.pi / 4 / math.hypot(down, right) * leaves
-    return total[1:]
+    ndim = moments.shape[1]
+    about = moments[:, ::-1]  # the longest axis is the one about which there is least
+    along = moments.sum(axis=1, keepdims=True) / (ndim - 1) - about
+    lengths: NDArray[np.float64] = 2 * np.sqrt((ndim + 2) * np.clip(along, 0, None))
+    return lengths
 
 
 def _at_border(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
