@@ -42,7 +42,7 @@ class TrainingLog:
         self.folder, self.config = folder, config
         self.n_epochs = 0
         self._events: Path | None = None
-        self._plotted = -math.inf
+        self._plotted = time.monotonic()  # one epoch has no curve, and short trainings end soon
 
     def __call__(self, model: nn.Module, history: History) -> None:
         """Note the epoch that has just been validated."""

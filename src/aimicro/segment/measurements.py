@@ -148,7 +148,7 @@ def _moments(numbers: NDArray[np.int64], size: tuple[float, ...]) -> tuple[NDArr
         shared = np.bincount(which, away[one] * away[other], n) / n_pixels
         variances[:, one, other] = variances[:, other, one] = shared
     along = np.linalg.eigvalsh(variances)[:, ::-1].clip(0)
-    return math.prod(size) * n_pixels, size * centroids, 2 * np.sqrt((ndim + 2) * along)
+    return n_pixels * np.prod(size), centroids * np.array(size), 2 * np.sqrt((ndim + 2) * along)
 
 
 def _perimeters(numbers: NDArray[np.int64]) -> NDArray[np.float64]:

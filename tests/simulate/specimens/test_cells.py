@@ -13,7 +13,7 @@ from aimicro.simulate.specimens.nuclei import nuclei
 
 FIELDS = {
     2: {"shape": (192, 192), "pixel_size_um": 0.4},
-    3: {"shape": (20, 64, 64), "pixel_size_um": (1, 0.6, 0.6), "radius_um": 5},
+    3: {"shape": (16, 56, 56), "pixel_size_um": (1, 0.6, 0.6), "radius_um": 5},
 }
 NUCLEI_LABELS = "c2dac98801eda8d6abcea83f838455168300e8a84afa51188202d661ec6074a0"
 NUCLEI_LIGHT = 885.986576
