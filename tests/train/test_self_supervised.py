@@ -66,7 +66,7 @@ def test_hidden_pixels_denoise_without_truth(objective: Objective) -> None:
     noisy = waves + RNG.normal(0, 0.5, waves.shape).astype(np.float32)
     network = UNet(channels=8, depth=1)
     training = ArrayPatches(list(noisy[:20]), None, patch_size=(32, 32))
-    fit(network, training, steps=120, objective=objective, precision="float32", device="cpu")
+    fit(network, training, steps=200, objective=objective, precision="float32", device="cpu")
     scale = network.scaling.input
     with torch.no_grad():
         restored = network(torch.from_numpy(scale.apply(noisy[20:]))[:, None])[:, 0]
