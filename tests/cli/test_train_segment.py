@@ -48,19 +48,13 @@ def recorded(labels: np.ndarray, *, seed: int = 0) -> np.ndarray:
 
 
 def save_pairs(
-    folder: Path,
-    n: int,
-    *,
-    seed: int = 0,
-    shape: tuple[int, ...] = (32, 40),
-    voxel_um: tuple[float, ...] | None = None,
+    folder: Path, n: int, *, seed: int = 0, shape: tuple[int, ...] = (32, 40)
 ) -> dict[str, str]:
     for index in range(n):
         labels = squares(shape, seed=seed + index)
         for kind, image in (("raw", recorded(labels, seed=seed + index)), ("gt", labels)):
             (folder / kind).mkdir(parents=True, exist_ok=True)
-            path = folder / kind / f"{index}.tif"
-            write_tiff(path, image, axes="ZYX"[-len(shape) :], pixel_size_um=voxel_um)
+            write_tiff(folder / kind / f"{index}.tif", image, axes="ZYX"[-len(shape) :])
     return {kind: str(folder / kind) for kind in ("raw", "gt")}
 
 
@@ -149,21 +143,6 @@ class TestMethods:
         with pytest.warns(UserWarning, match=r"\[7, 16, 16\] cut to \[6, 16, 16\], since the smal"):
             assert train(tmp_path / "m", training_data_dir=folders, input_shape=[7, 16, 16]) == 0
         assert load_model(best_weights(tmp_path / "m")).ndim == 3
-
-    def test_volumes_as_stardist_in_their_own_voxels(self, tmp_path: Path) -> None:
-        """Long voxels turn the rays, at training and at segmenting; then the size must be known."""
-        folders = save_pairs(tmp_path / "data", 2, shape=(6, 32, 40), voxel_um=(0.5, 0.25, 0.25))
-        settings = {"method": "stardist", "n_rays": 8, "input_shape": [4, 16, 16], "epochs": 1}
-        assert train(tmp_path / "m", settings, training_data_dir=folders) == 0
-        network = load_model(best_weights(tmp_path / "m"))
-        assert isinstance(network, StarDist)
-        assert (network.ndim, network.out_channels) == (3, 9)
-        ball = (7 * 7 * 6 * 3 / 4 / np.pi) ** (1 / 3)
-        assert network.ray_px == pytest.approx(ball, abs=0.01)
-        raw, out = Path(folders["raw"]) / "0.tif", tmp_path / "labels.tif"
-        command = ["segment", "-m", str(tmp_path / "m"), "-i", str(raw), "-o", str(out)]
-        assert main([*command, "--threshold", "0.01"]) == 0
-        assert tifffile.imread(out).shape == (6, 32, 40)
 
     def test_patches_are_cut_to_what_the_network_can_halve(
         self, data: dict[str, Any], tmp_path: Path
@@ -355,14 +334,8 @@ class TestBadInput:
     ) -> None:
         folders = save_pairs(tmp_path / "data", 1, shape=(6, 32, 40))
         settings = {"training_data_dir": folders, "validation_data_dir": "absent"}
-        line = refused(settings, input_shape=[4, 16, 16], method="cellpose")
-        assert 'method: Expected "unet" or "stardist" for volumes, got "cellpose"' in line
-
-    def test_too_few_rays_for_polyhedra(self, refused: Callable[..., str], tmp_path: Path) -> None:
-        folders = save_pairs(tmp_path / "data", 1, shape=(6, 32, 40))
-        settings = {"training_data_dir": folders, "validation_data_dir": "absent", "n_rays": 4}
         line = refused(settings, input_shape=[4, 16, 16], method="stardist")
-        assert "n_rays: Expected 5 or more for volumes, got 4" in line
+        assert 'method: Expected "unet" for volumes, got "stardist"' in line
 
     def test_labels_that_were_meant_for_this_task(
         self, refused: Callable[..., str], data: dict[str, Any]

@@ -125,15 +125,6 @@ def test_labels_are_those_of_the_whole_image(
     assert_same(found_by(way, output, core=core, margin=margin), whole)
 
 
-def test_polyhedra_are_those_of_the_whole_volume() -> None:
-    """Across cores along each axis."""
-    labels = crowded((14, 30, 36), seed=2, radius=6, n=14)
-    output = rays(labels, 2).astype(np.float32)
-    whole = stardist.segment(output)
-    assert whole.max() > 8
-    assert_same(found_by("stardist", output, core=(7, 16, 20), margin=(7, 10, 10)), whole)
-
-
 def in_touch(output: np.ndarray[Any, Any], _: Window) -> Labels:
     return np.asarray(components(output)[0])
 

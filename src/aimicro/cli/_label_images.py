@@ -89,13 +89,9 @@ def check_labels(pairs: Sequence[tuple[Path, Path]], *, masks: bool) -> None:
 
 
 def typical_radius(pairs: Sequence[tuple[Path, Path]]) -> float:
-    """Radius in pixels of the disc or ball as large as the median object of all label images."""
+    """Radius in pixels of the disc that is as large as the median object of all label images."""
     sizes: list[int] = []
     for raw, path in pairs:
         labels = read_labels(path, read_header(raw).shape, raw=raw)
         sizes.extend(boxes_of(labels).sizes)
-    median = float(np.median(sizes))
-    radius = (
-        math.sqrt(median / math.pi) if labels.ndim == 2 else math.cbrt(median * 3 / (4 * math.pi))
-    )
-    return round(radius, 2)
+    return round(math.sqrt(float(np.median(sizes)) / math.pi), 2)

@@ -65,7 +65,6 @@ def _segmentation_network(config: CompleteSegmentation) -> UNet:
     # Without a length `aimicro check` asks, which has not measured the objects: all else is alike.
     if config.ray_px is not None and config.method == "stardist":
         return StarDist(
-            ndim=config.ndim,
             n_rays=config.n_rays,
             ray_px=config.ray_px,
             channels=config.num_channels,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from aimicro import checks
-from aimicro.cli._segmentation_keys import CompleteSegmentation, SegmentationConfig
+from aimicro.cli._segmentation_keys import SegmentationConfig
 from aimicro.segment import WindowObjects, by_windows, cellpose, stardist, unet
 
 Labels = NDArray[np.int32]
@@ -24,7 +24,7 @@ _CLASSES = 3  # background, inside, border
 
 
 def out_channels(config: SegmentationConfig) -> int:
-    """Channels that the network gives."""
+    """Channels that the network gives, of an image or, with the U-Net, a volume."""
     if config.method == "stardist":
         return 1 + config.n_rays
     if config.method == "cellpose":
@@ -32,10 +32,10 @@ def out_channels(config: SegmentationConfig) -> int:
     return _CLASSES if config.borders else 1
 
 
-def target(config: CompleteSegmentation) -> Target:
+def target(config: SegmentationConfig) -> Target:
     """What the network learns of labels; its name and settings stand in the checkpoint."""
     if config.method == "stardist":
-        return functools.partial(stardist_target, n_rays=config.n_rays, **_spacing(config))
+        return functools.partial(stardist_target, n_rays=config.n_rays)
     if config.method == "cellpose":
         return cellpose_target
     return functools.partial(unet_target, borders=config.borders)
@@ -49,22 +49,14 @@ def unet_target(labels: NDArray[Any], *, borders: int) -> NDArray[np.float32]:
     return unet.targets(labels.astype(np.int64), borders=borders)
 
 
-def stardist_target(
-    labels: NDArray[Any], *, n_rays: int, spacing: float | tuple[float, ...] = 1.0
-) -> NDArray[np.float32]:
+def stardist_target(labels: NDArray[Any], *, n_rays: int) -> NDArray[np.float32]:
     """Probability and rays."""
-    return stardist.targets(labels.astype(np.int64), n_rays=n_rays, spacing=spacing)
+    return stardist.targets(labels.astype(np.int64), n_rays=n_rays)
 
 
 def cellpose_target(labels: NDArray[Any]) -> NDArray[np.float32]:
     """Flows and the inside."""
     return cellpose.targets(labels.astype(np.int64))
-
-
-def _spacing(config: CompleteSegmentation) -> dict[str, Any]:
-    """What StarDist asks of volumes: the size of the voxels that it was trained on, if known."""
-    known = config.ndim == 3 and config.pixel_size_um is not None
-    return {"spacing": config.pixel_size_um} if known else {}
 
 
 @dataclass(frozen=True)
@@ -75,7 +67,7 @@ class Ways:
     by_windows: Callable[..., Iterator[WindowObjects]]
 
 
-def ways_to_segment(config: CompleteSegmentation, options: argparse.Namespace) -> Ways:
+def ways_to_segment(config: SegmentationConfig, options: argparse.Namespace) -> Ways:
     """What turns output into labels, with the thresholds that the options name."""
     half = 0.5 if options.threshold is None else options.threshold
     half = checks.number("--threshold", half, above=0, below=1, hint="It is a probability.")
@@ -92,9 +84,7 @@ def ways_to_segment(config: CompleteSegmentation, options: argparse.Namespace) -
             functools.partial(cellpose.by_windows, **chosen),
         )
     segment: Callable[[NDArray[np.float32]], Labels] = (
-        functools.partial(
-            stardist.segment, probability_threshold=half, **_spacing(config), **chosen
-        )
+        functools.partial(stardist.segment, probability_threshold=half, **chosen)
         if config.method == "stardist"
         else functools.partial(unet.segment, threshold=half, **chosen)
     )

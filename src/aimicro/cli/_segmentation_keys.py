@@ -51,7 +51,7 @@ class SegmentationConfig(SharedKeys):
     borders: Annotated[int, Field(strict=True, ge=0)] = 2
     """unet: width in pixels of the outlines that keep objects apart; 0 learns no outlines."""
     n_rays: Annotated[int, Field(strict=True, ge=3)] = 32
-    """stardist: how many rays there are; in volumes 5 or more, and 96 for fine surfaces."""
+    """stardist: how many rays there are."""
     ray_px: Annotated[Number, Field(gt=0)] | None = None
     """stardist: usual length of a ray; null is half the width of a typical training object."""
     num_channels: Count = 32

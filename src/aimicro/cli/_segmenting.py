@@ -40,9 +40,7 @@ _HALO_OF_VOLUMES = 16  # as far as a network can see, most of a block would be h
 # What is segmented at once of a large image, and at first seen around it.
 _CORE = {2: (1024, 1024), 3: (32, 192, 192)}
 _MARGIN = {2: (128, 128), 3: (16, 64, 64)}
-_USUAL_RAYS = 3  # half as long as an object, in usual lengths of a ray
-_LARGEST_WINDOW = 2**25  # pixels,
-_LARGEST_OUTPUT = 2**30  # and numbers: 4 GB
+_LARGEST_WINDOW = 2**25  # pixels: with 33 channels, 4 GB
 _LEVELS = (0.5, 0.75, 0.9)
 _N_BYTES_AN_ID = 4  # of an image with more than 65,535 objects
 
@@ -54,9 +52,6 @@ class Segmentation:
         self.options = options
         network, config = _trained(options.model_dir)
         self.ndim, self.trained_um = config.ndim, config.pixel_size_um
-        # A window must show the middle of each object that begins in its core: there is its star.
-        sees = math.ceil(_USUAL_RAYS * (config.ray_px or 0)) if config.method == "stardist" else 0
-        self.margin = tuple(max(size, sees) for size in _MARGIN[config.ndim])
         self.ways = ways_to_segment(config, options)
         if options.pixel_size is not None:
             checks.number("--pixel-size", options.pixel_size, above=0, unit="µm")
@@ -135,10 +130,9 @@ class Segmentation:
     ) -> Found:
         """Objects of an image larger than memory; half of the work is the network's."""
         output = self._predicted(job, image.data, each)
-        most = min(_LARGEST_WINDOW, _LARGEST_OUTPUT // len(output))
         try:
             objects = self.ways.by_windows(
-                output, core=_CORE[self.ndim], margin=self.margin, most=most
+                output, core=_CORE[self.ndim], margin=_MARGIN[self.ndim], most=_LARGEST_WINDOW
             )
             found = on_disk(objects, image.data.shape, job.output.resolve().parent, each)
         except ValueError as error:

@@ -28,7 +28,6 @@ from aimicro.cli.config import (
     read_config,
     write_config,
 )
-from aimicro.segment.stardist import FEWEST_RAYS
 from aimicro.train import Checkpoint, FilePatches, best_weights, fit, structure
 from aimicro.train.files import smallest_shape
 from aimicro.train.patches import TRIES
@@ -188,15 +187,10 @@ def _told(config: Config, patch: tuple[int, ...], smallest: tuple[int, ...]) -> 
 
 
 def _check_segmentation(config: SegmentationConfig, ndim: int) -> None:
-    if ndim == 3 and config.method == "cellpose":
+    if ndim == 3 and config.method != "unet":
         raise ValueError(
-            'method: Expected "unet" or "stardist" for volumes, got "cellpose", which knows images '
-            'only. Write "method": "stardist", or train on single slices.'
-        )
-    if config.method == "stardist" and config.n_rays < FEWEST_RAYS[ndim]:
-        raise ValueError(
-            f"n_rays: Expected {FEWEST_RAYS[ndim]} or more for volumes, got {config.n_rays}. Leave "
-            "it out for 32, or write 96 for finer surfaces."
+            f'method: Expected "unet" for volumes, got "{config.method}", which knows images '
+            'only. Write "method": "unet", or train on single slices.'
         )
 
 

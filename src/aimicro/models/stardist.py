@@ -10,9 +10,6 @@ References
 ----------
 .. [1] U. Schmidt, M. Weigert, C. Broaddus, G. Myers, "Cell detection with star-convex polygons",
    MICCAI 2018, 265-273. doi:10.1007/978-3-030-00934-2_30
-.. [2] M. Weigert, U. Schmidt, R. Haase, K. Sugawara, G. Myers, "Star-convex polyhedra for 3D object
-   detection and segmentation in microscopy", WACV 2020, 3655-3662.
-   doi:10.1109/WACV45572.2020.9093435
 """
 
 import torch
@@ -31,10 +28,8 @@ class StarDist(UNet):
 
     Parameters
     ----------
-    ndim : int
-        2 for images, 3 for volumes.
     n_rays : int
-        Rays, 3 or more, in volumes 5 or more; as many as the targets have.
+        Rays, 3 or more; as many as the targets have.
     ray_px : float
         Usual length of a ray in pixels: half the diameter of a typical object. A guess is
         enough if it is not twice as long.
@@ -50,8 +45,7 @@ class StarDist(UNet):
     TypeError
         For a size that is no number, or no whole one.
     ValueError
-        For another number of axes, fewer rays than an outline needs, a length that is not above
-        0, and a size that cannot be built.
+        For fewer than 3 rays, a length that is not above 0, and a size that cannot be built.
 
     Notes
     -----
@@ -73,26 +67,20 @@ class StarDist(UNet):
 
     def __init__(
         self,
-        ndim: int = 2,
         n_rays: int = 32,
         ray_px: float = 8.0,
         in_channels: int = 1,
         channels: int = 32,
         depth: int = 3,
     ) -> None:
-        hint = "The published models have 32, for volumes also 96."
-        n_rays = whole("n_rays", n_rays, low=5 if ndim == 3 else 3, hint=hint)
+        n_rays = whole("n_rays", n_rays, low=3, hint="The published models have 32.")
         super().__init__(
-            ndim=ndim,
-            in_channels=in_channels,
-            out_channels=1 + n_rays,
-            channels=channels,
-            depth=depth,
+            in_channels=in_channels, out_channels=1 + n_rays, channels=channels, depth=depth
         )
         hint = "Give half the diameter of a typical object."
         self.ray_px = number("ray_px", ray_px, above=0, unit="px", hint=hint)
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, C, [Z,] Y, X)
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, Y, X)
         """Predict the probability as a logit, and rays in pixels."""
-        z = super().forward(x)  # (B, 1 + n_rays, [Z,] Y, X)
+        z = super().forward(x)  # (B, 1 + n_rays, Y, X)
         return torch.cat([z[:, :1], self.ray_px * (1 + z[:, 1:])], dim=1)

@@ -7,31 +7,15 @@ import numpy.typing as npt
 from scipy import ndimage
 
 Floats = npt.NDArray[np.float32]
-Spacing = tuple[float, ...]
 _Labels = npt.NDArray[np.integer]
 
 _AT_ONCE = 1 << 17  # pixels: what is compared again and again stays in the processor's cache
 
 
-def directions(n_rays: int, spacing: Spacing = (1.0, 1.0)) -> npt.NDArray[np.float64]:
-    """Steps ([z,] y, x) of one pixel along each ray, (n_rays, 2 or 3).
-
-    On a circle the first goes along x. On a sphere they wind from one pole to the other, each
-    turned by the golden angle: nearly even for any number of rays.
-    """
-    if len(spacing) == 2:
-        angle = np.arange(n_rays) * (2 * math.pi / n_rays)
-        return np.stack([np.sin(angle), np.cos(angle)], axis=1)
-    steps = on_sphere(n_rays, spacing)
-    return np.asarray(steps / np.linalg.norm(steps, axis=1, keepdims=True))
-
-
-def on_sphere(n_rays: int, spacing: Spacing) -> npt.NDArray[np.float64]:
-    """Points (z, y, x) in voxels on a sphere around 0, which long voxels make flat; (n_rays, 3)."""
-    turn = np.arange(n_rays) * (math.pi * (3 - math.sqrt(5)))
-    z = np.linspace(-1, 1, n_rays)
-    radius = np.sqrt(1 - z**2)
-    return np.stack([z, radius * np.sin(turn), radius * np.cos(turn)], axis=1) / spacing
+def directions(n_rays: int) -> npt.NDArray[np.float64]:
+    """Steps (y, x) of one pixel along each ray, (n_rays, 2); the first goes along x."""
+    angle = np.arange(n_rays) * (2 * math.pi / n_rays)
+    return np.stack([np.sin(angle), np.cos(angle)], axis=1)
 
 
 def numbered(labels: _Labels) -> npt.NDArray[np.int32]:
@@ -42,8 +26,8 @@ def numbered(labels: _Labels) -> npt.NDArray[np.int32]:
     return labels.astype(np.int32)
 
 
-def fill_probability(probability: Floats, labels: npt.NDArray[np.int32], spacing: Spacing) -> None:
-    """Distance to the border over the largest in the object, ([Z,] Y, X), where there is one."""
+def fill_probability(probability: Floats, labels: npt.NDArray[np.int32]) -> None:
+    """Distance to the border over the largest in the object, (Y, X), where there is one."""
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
         if box is None:
             continue
@@ -53,35 +37,29 @@ def fill_probability(probability: Floats, labels: npt.NDArray[np.int32], spacing
         mask = labels[around] == number
         whole = bool(mask.all())  # the object fills the image: only its frame is left as a border
         if whole:
-            mask = np.pad(mask, 1)
-        distance = ndimage.distance_transform_edt(mask, sampling=spacing)
-        if whole:
-            distance, mask = (part[_inner(mask.ndim)] for part in (distance, mask))
+            distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+        else:
+            distance = ndimage.distance_transform_edt(mask)
         probability[around][mask] = distance[mask] / distance.max()
 
 
-def fill_lengths(lengths: Floats, labels: npt.NDArray[np.int32], spacing: Spacing) -> None:
-    """Pixels from each pixel of an object to its end along each ray, (n_rays, [Z,] Y, X)."""
+def fill_lengths(lengths: Floats, labels: npt.NDArray[np.int32]) -> None:
+    """Pixels from each pixel of an object to its end along each ray, (n_rays, Y, X)."""
     boxes = [box for box in ndimage.find_objects(labels) if box is not None]
     longest = max((math.hypot(*(s.stop - s.start for s in box)) for box in boxes), default=0)
     # One pixel of background around the image stops a ray before it comes back on the other
     # side: a step on the image is then a step in a row of all its pixels.
-    framed = np.pad(labels, 1).astype(np.min_scalar_type(labels.max()), order="C")
-    strides = np.array(framed.strides) // framed.itemsize
-    for length, direction in zip(lengths, directions(len(lengths), spacing), strict=True):
+    framed = np.pad(labels, 1).astype(np.min_scalar_type(labels.max()))
+    inside = (slice(1, -1), slice(1, -1))
+    for length, direction in zip(lengths, directions(len(lengths)), strict=True):
         places = np.arange(1, longest + 2)[:, None] * direction
         # Halves are made exact first, so that a ray and its mirror image round to the same pixels.
         pixels = np.rint(places.round(6)).astype(np.intp)
-        steps = _steps(framed, pixels @ strides)
+        steps = _steps(framed, pixels @ [framed.shape[1], 1])
         # The last step ended in another object. Its border lies half a pixel before that pixel's
-        # centre, along the axis that the ray follows most closely.
+        # centre, along the axis that the ray follows more closely.
         half = np.float32(0.5 / np.abs(direction).max())
-        np.add(steps[_inner(labels.ndim)], half, out=length, where=labels > 0)
-
-
-def _inner(ndim: int) -> tuple[slice, ...]:
-    """All but the outermost pixels."""
-    return (slice(1, -1),) * ndim
+        np.add(steps[inside], half, out=length, where=labels > 0)
 
 
 def _steps(

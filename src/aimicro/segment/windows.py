@@ -130,8 +130,7 @@ def by_windows(
     The labels are those of the whole image up to their ids, if `segment` makes of an object the
     same in every window that shows it and as much again around it. A threshold does. So do StarDist
     and Cellpose but for rounding, and for objects in a row of which each decides about the next,
-    over more than the margin. StarDist must see the middle of an object to see it at all: give a
-    margin of half of the longest. A watershed of touching objects does where the window shows both.
+    over more than the margin. A watershed of touching objects does where the window shows both.
     What looks at the whole image, such as Otsu's threshold, has to be computed before.
 
     Used in chapter 9, *Training and using a model*.
