@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from aimicro.models import UNet
+from aimicro.models.network import Network
 from aimicro.train import ArrayPatches, Objective, blind_spot, fit, j_invariant
 from aimicro.train.self_supervised import _mean_around, _spots
 
@@ -14,6 +15,19 @@ RNG = np.random.default_rng(0)
 @pytest.fixture(autouse=True)
 def seed() -> None:
     torch.manual_seed(0)
+
+
+class Filter(Network):
+    """One filter of 5 x 5 pixels, which copies as easily as it averages."""
+
+    ndim, in_channels, out_channels, divisor, receptive_radius = 2, 1, 1, 1, 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Conv2d(1, 1, 5, padding=2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x)  # type: ignore[no-any-return]
 
 
 class Noted(torch.nn.Module):
@@ -64,14 +78,15 @@ def test_hidden_pixels_denoise_without_truth(objective: Objective) -> None:
     x = np.arange(32) * np.ones((32, 1))
     waves = np.sin(x / 3 + RNG.uniform(0, 6, size=(24, 1, 1))).astype(np.float32)
     noisy = waves + RNG.normal(0, 0.5, waves.shape).astype(np.float32)
-    network = UNet(channels=8, depth=1)
+    network = Filter()
     training = ArrayPatches(list(noisy[:20]), None, patch_size=(32, 32))
-    fit(network, training, steps=200, objective=objective, precision="float32", device="cpu")
+    settings = {"learning_rate": 0.02, "precision": "float32", "device": "cpu"}
+    fit(network, training, steps=120, objective=objective, **settings)  # type: ignore[arg-type]
     scale = network.scaling.input
     with torch.no_grad():
         restored = network(torch.from_numpy(scale.apply(noisy[20:]))[:, None])[:, 0]
     error = np.mean((network.scaling.output.undo(restored.numpy()) - waves[20:]) ** 2)
-    assert error < 0.25 / 2  # the noisy images have 0.25
+    assert error < 0.05  # the noisy images have 0.25; a filter that sees its pixel ends near 0.1
 
 
 @pytest.mark.parametrize("objective", [blind_spot(0.1, 2, hide=1), j_invariant(3)])
