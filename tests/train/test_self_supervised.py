@@ -119,26 +119,27 @@ def test_pixels_beside_are_hidden_along_an_axis(axis: int) -> None:
     assert np.ptp(along) <= 6
 
 
-@pytest.mark.long
 def test_lines_of_noise_are_learned_unless_they_are_hidden() -> None:
     """Noise that is the same for four pixels along X can be read off the neighbours."""
+    rng = np.random.default_rng(0)  # whichever tests ran before
     x = np.arange(32) * np.ones((32, 1))
-    waves = np.sin(x.T / 3 + RNG.uniform(0, 6, size=(24, 1, 1))).astype(np.float32)
-    grains = RNG.normal(0, 0.5, (24, 32, 8)).repeat(4, axis=2)
+    waves = np.sin(x.T / 3 + rng.uniform(0, 6, size=(24, 1, 1))).astype(np.float32)
+    grains = rng.normal(0, 0.5, (24, 32, 8)).repeat(4, axis=2)
     noisy = (waves + grains).astype(np.float32)
     error = {}
     for hide in (0, 4):
         torch.manual_seed(0)
-        network = UNet(channels=8, depth=1)
+        network = Filter()
         patches = ArrayPatches(list(noisy[:20]), None, patch_size=(32, 32), augment=False)
         objective = blind_spot(hide=hide)
-        fit(network, patches, steps=200, objective=objective, precision="float32", device="cpu")
+        settings = {"learning_rate": 0.02, "precision": "float32", "device": "cpu"}
+        fit(network, patches, steps=200, objective=objective, **settings)  # type: ignore[arg-type]
         assert network.scaling is not None
         with torch.no_grad():
             shown = network.scaling.input.apply(noisy[20:])
             restored = network(torch.from_numpy(shown)[:, None])[:, 0].numpy()
         error[hide] = np.mean((network.scaling.output.undo(restored) - waves[20:]) ** 2)
-    assert error[4] < error[0] / 1.5
+    assert error[4] < error[0] / 2
 
 
 @pytest.mark.parametrize("shape", [(3, 2, 16, 20), (2, 1, 6, 9, 12), (1, 1, 2, 2)])
