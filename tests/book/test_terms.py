@@ -110,6 +110,14 @@ def test_a_term_is_linked_where_a_chapter_uses_it_first(path: Path):
     assert not missing, "\n".join(missing)
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "book").glob("*.md")), ids=lambda p: p.stem)
+def test_every_term_is_in_the_glossary(path: Path):
+    known = {name.lower() for names in LINKS["entries"](GLOSSARY_TEXT) for name in names}
+    roles = re.findall(r"\{term\}`([^`]+)`", path.read_text(encoding="utf-8"))
+    used = {re.sub(r"^.*<([^<>]+)>$", r"\1", " ".join(role.lower().split())) for role in roles}
+    assert used - known == set()
+
+
 def test_a_use_before_the_link_is_found():
     assert unlinked("Kernels. A kernel is", ["kernel"]).start() == 11
     assert unlinked("A {term}`kernel` or a kernel", ["kernel"]) is None
