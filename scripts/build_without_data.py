@@ -13,7 +13,7 @@ import yaml
 from run_notebooks import BUILDS, NOTEBOOKS, ROOT, with_real_data
 
 FOLDER = BUILDS["without-data"].parent
-ELSEWHERE = ["myst.xref_missing", "ref.eq", "ref.ref"]  # links to what is left out
+ELSEWHERE = ["myst.xref_missing", "ref.doc", "ref.eq", "ref.ref"]  # links to what is left out
 
 
 def write_contents() -> None:

@@ -16,7 +16,13 @@ Pages = dict[Path, BeautifulSoup]
 def test_every_entry_of_the_contents_is_a_page_and_nothing_else_is(built: Path, pages: Pages):
     contents = (ROOT / "_toc.yml").read_text(encoding="utf-8")
     names = re.findall(r"(?:root|file): (\S+)", contents)
-    expected = {f"{name}.html" for name in [*names, "genindex", "search"]}
+    sheets = [
+        f"workshop/{Path(name).name}_{kind}"
+        for name in names
+        if name.startswith("notebooks/")
+        for kind in ("guesses", "answers")
+    ]
+    expected = {f"{name}.html" for name in [*names, *sheets, "genindex", "search"]}
     assert {str(page.relative_to(built)) for page in pages} == expected
 
 
