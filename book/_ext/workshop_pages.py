@@ -62,7 +62,7 @@ def page_of(link: str) -> str:
 
 def page(heading: str, body: str, *, mathjax: str, style: str = "", script: str = "") -> str:
     """Return a whole page."""
-    head = f"<style>{style}</style>\n" if style else ""
+    head = style
     if "\\(" in body or "\\[" in body:
         head += f'<script defer src="{mathjax}"></script>\n'
     return PAGE.format(title=escape(heading), head=head, body=body + script)
@@ -107,7 +107,7 @@ def key(notebook: NotebookNode, *, mathjax: str) -> str:
         "Ask for the guesses and their reasons before anybody runs the cell.</p>",
         timetable(sections(notebook)),
     ]
-    style = script = ""
+    brought: dict[str, None] = {}  # styles and scripts, each once
     for number, question in enumerate(asked, start=1):
         answer = ""
         for piece in question.answer:
@@ -115,9 +115,7 @@ def key(notebook: NotebookNode, *, mathjax: str) -> str:
                 answer += in_html(piece.text)
             for output in piece.outputs:
                 html = shown(output)
-                found = {match[1]: match[0] for match in STYLE_OR_SCRIPT.finditer(html)}
-                style = style or found.get("style", "")[len("<style>") : -len("</style>")]
-                script = script or found.get("script", "")
+                brought |= dict.fromkeys(found[0] for found in STYLE_OR_SCRIPT.finditer(html))
                 answer += STYLE_OR_SCRIPT.sub("", html)
         if not question.answered:
             answer += "<p>What came out stands with the next question.</p>"
@@ -125,6 +123,10 @@ def key(notebook: NotebookNode, *, mathjax: str) -> str:
             f"<h2>{number}. {in_html(question.section, inline=True)}</h2>"
             f'<div class="asked">{in_html(question.asked)}</div>{answer}'
         )
+    style, script = (
+        "".join(f"{block}\n" for block in brought if block.startswith(f"<{tag}"))
+        for tag in ("style", "script")
+    )
     heading = f"Answer key: {title(notebook)}"
     return page(heading, "\n".join(parts), mathjax=mathjax, style=style, script=script)
 

@@ -267,7 +267,10 @@ def test_a_sheet_has_room_for_each_guess(path: Path, ext: dict[str, ModuleType])
 
 
 def test_a_key_shows_what_came_out_and_nothing_else(ext: dict[str, ModuleType]):
-    page = ext["pages"].key(small(), mathjax="m.js")
+    notebook = small()
+    own = {"text/html": "<style>.own{}</style><i>log</i>"}
+    notebook.cells[3].outputs.insert(0, v4.new_output("display_data", own))
+    page = ext["pages"].key(notebook, mathjax="m.js")
     for part in (
         "<figure class='aim'>F1</figure>",
         "Four it was.",
@@ -276,6 +279,7 @@ def test_a_key_shows_what_came_out_and_nothing_else(ext: dict[str, ModuleType]):
     ):
         assert page.count(part) == 1
     assert page.count(".aim{}") == 1  # the style of all figures
+    assert page.count(".own{}") == 1  # and that of one kind, though it comes first
     assert "500/500" not in page
     assert 'href="../notebooks/a.html"' in page
     assert "next question" not in page
