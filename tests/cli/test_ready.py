@@ -1,4 +1,5 @@
 import argparse
+import importlib.util
 import os
 import subprocess
 import sys
@@ -35,6 +36,7 @@ def lines(page: str) -> dict[str, str]:
 
 
 def test_a_computer_that_has_everything_is_ready(tmp_path: Path):
+    pytest.importorskip("torch")
     done = ready("--offline", XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 0, done.stdout
     assert done.stderr == ""
@@ -47,7 +49,8 @@ def test_a_computer_that_has_everything_is_ready(tmp_path: Path):
     assert max(map(len, done.stdout.splitlines())) <= 96
 
 
-def test_without_torch_it_says_so_and_asks_all_the_rest(tmp_path: Path):
+def test_where_torch_is_broken_it_says_so_and_asks_all_the_rest(tmp_path: Path):
+    pytest.importorskip("torch")  # without it, the packages are not right either
     (tmp_path / "torch.py").write_text("raise ImportError('libtorch_cpu.so is missing')\n")
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     done = ready("--offline", PYTHONPATH=path, XDG_CACHE_HOME=str(tmp_path))
@@ -59,6 +62,16 @@ def test_without_torch_it_says_so_and_asks_all_the_rest(tmp_path: Path):
     assert "PyTorch cannot be imported (libtorch_cpu.so is missing)" in done.stdout
     assert "→ Install it as pytorch.org/get-started/locally says" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("Not ready yet")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is here")
+def test_where_torch_is_missing_it_says_so_and_asks_all_the_rest(tmp_path: Path):
+    done = ready("--offline", XDG_CACHE_HOME=str(tmp_path))
+    assert done.returncode == 1
+    found = lines(done.stdout)
+    assert [found[name] for name in ("packages", "PyTorch", "training")] == ["✗"] * 3
+    assert found["memory"] != "✗"
+    assert "torch is missing" in done.stdout
 
 
 def test_a_terminal_that_knows_ascii_only_gets_other_signs(monkeypatch, capsys):
