@@ -43,6 +43,8 @@ def move_everything(page: Page) -> int:
 @pytest.mark.parametrize("source", ["server", "disk"])
 def test_every_slider_moves(source: str, site: str, built: Path, browser: Browser):
     pages = [p for p in sorted(built.rglob("*.html")) if "<aimicro-slider" in p.read_text("utf-8")]
+    if source == "server":  # the keys of teachers are pages without a theme: once is enough
+        pages = [path for path in pages if path.parent.name != "workshop"]
     page = browser.new_page()
     moved = 0
     for path in pages:
