@@ -251,8 +251,8 @@ def denoising_pairs() -> Collection:
 
     Examples
     --------
-    >>> denoising_pairs().names
-    ('nuclei', 'actin', 'mitochondria')
+    >>> len(denoising_pairs().names)
+    3
     """
     try:
         pairs = [
