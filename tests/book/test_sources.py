@@ -125,7 +125,7 @@ def test_the_notebook_installs_the_package_on_colab_alone(path: Path):
 
 HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 MOST_LINES = {"visible": 12, "hidden": 20, "imports": 8}
-MOST_MEDIAN, MOST_DEFS = 6, 2
+MOST_MEDIAN, MOST_DEFS, MOST_WORDS = 6, 2, 60
 
 
 def code_cells(path: Path) -> tuple[list[str], list[str], list[str]]:
@@ -173,6 +173,16 @@ def test_the_cells_of_the_notebook_can_be_read_at_a_glance(path: Path):
     if defs > MOST_DEFS:
         faults.append(f"visible, {defs} definitions, not {MOST_DEFS}")
     assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_paragraphs_of_the_notebook_are_short(path: Path):
+    """Lists, tables, quotations, formulas and code are no paragraphs."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    blocks = chain.from_iterable(re.split(r"\n\s*\n", text) for text in texts)
+    paragraphs = [block for block in blocks if not re.match(r"\s*(?:[|>`$#-]|\d+\.)", block)]
+    assert not [block for block in paragraphs if len(block.split()) > MOST_WORDS]
 
 
 VERBATIM = ROOT.parent / "shared" / "tools" / "verbatim.py"

@@ -4,7 +4,6 @@ import argparse
 import importlib.util
 import os
 import platform
-import re
 import shutil
 import sys
 import tempfile
@@ -12,6 +11,8 @@ import time
 from collections.abc import Callable
 from importlib import metadata
 from typing import NamedTuple
+
+from packaging.requirements import Requirement
 
 from aimicro import data
 from aimicro.cli._findings import FINE, LOOK, MEND
@@ -46,35 +47,26 @@ def python(options: argparse.Namespace) -> Answer:
 def packages(options: argparse.Namespace) -> Answer:
     """Look whether the packages that aimicro needs are as new as it promises."""
     try:
-        wanted = metadata.requires("aimicro") or []
+        promised = map(Requirement, metadata.requires("aimicro") or [])
     except metadata.PackageNotFoundError:
         return Answer(LOOK, "aimicro runs from a folder and was not installed", _INSTALL)
-    wanted = [line for line in wanted if "extra ==" not in line]
-    faults = [fault for line in wanted if (fault := missing(line))]
+    here = {"extra": ""}  # what is promised for other systems, and for extras, is not asked for
+    wanted = [one for one in promised if one.marker is None or one.marker.evaluate(here)]
+    faults = [fault for one in wanted if (fault := missing(one))]
     if faults:
         return Answer(MEND, "; ".join(faults), _INSTALL)
     return Answer(FINE, f"{len(wanted)}, all as new as promised")
 
 
-def missing(requirement: str) -> str:
-    """Say what is wrong with the package that a requirement names; nothing if it is fine.
-
-    The package promises lower bounds only, so numbers are all there is to compare.
-    """
-    name, oldest = re.match(r"([\w.-]+)[^;\d]*([\d.]*)", requirement).groups()  # type: ignore[union-attr]
+def missing(wanted: Requirement) -> str:
+    """Say what is wrong with the package that a requirement names; nothing if it is fine."""
     try:
-        found = metadata.version(name)
+        found = metadata.version(wanted.name)
     except metadata.PackageNotFoundError:
-        return f"{name} is missing"
-    if _numbers(found) < _numbers(oldest):
-        return f"{name} is {found}, older than {oldest}"
-    return ""
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """Return the numbers of a version, without zeros at the end: 2.4 is 2.4.0."""
-    text = re.match(r"[\d.]*", version)[0]  # type: ignore[index]
-    return tuple(int(number) for number in re.sub(r"(\.0+)+$", "", text).split(".") if number)
+        return f"{wanted.name} is missing"
+    if wanted.specifier.contains(found, prereleases=True):
+        return ""
+    return f"{wanted.name} is {found}, expected {wanted.specifier}"
 
 
 def torch(options: argparse.Namespace) -> Answer:
