@@ -1,8 +1,8 @@
-"""Score small movies with py-ctcmetrics, for tests/metrics/recorded/tracking.json.
+"""Score small films with py-ctcmetrics, for tests/metrics/recorded/tracking.json.
 
 python scripts/record_tracking.py tests/metrics/recorded/tracking.json
 
-needs py-ctcmetrics and this package; nothing else does. The movies are one pixel high, cut out of
+needs py-ctcmetrics and this package; nothing else does. The films are one pixel high, cut out of
 simulated ones, and spoilt; they are stored with their scores, a letter for each label.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from ctc_metrics import evaluate_sequence
 from tifffile import imwrite
 
-from aimicro.simulate.movies import dividing_cells
+from aimicro.simulate.films import dividing_cells
 from aimicro.track import link, write_lineage
 
 LETTERS = "." + string.ascii_letters + string.digits
@@ -26,7 +26,7 @@ ERRORS = {"NS": "merged_cells", "FN": "missed_cells", "FP": "invented_cells",
 SCORES = {"TRA": "tra", "DET": "det", "LNK": "lnk", "AOGM": "aogm", "CHOTA": "chota"}
 
 
-def movies(seed: int):
+def films(seed: int):
     """A truth, and a tracking of it with cells missed, merged and invented."""
     rng = np.random.default_rng(seed)
     whole = dividing_cells(10, (64, 64), n=7, division_time_min=150, frame_interval_s=480, rng=seed)
@@ -71,7 +71,7 @@ def stored(labels, lineage):
 if __name__ == "__main__":
     cases = []
     for seed in range(12):
-        truth, prediction = movies(seed)
+        truth, prediction = films(seed)
         cases.append({"truth": stored(*truth), "prediction": stored(*prediction),
                       "scores": by_ctc(truth, prediction)})  # fmt: skip
     record = {

@@ -111,11 +111,11 @@ def test_what_is_no_label_image_is_refused(values: object, error: type, says: st
         checks.labels("truth", values)  # type: ignore[arg-type]
 
 
-def test_a_movie_has_time_first_and_may_be_a_list_of_frames() -> None:
+def test_a_film_has_time_first_and_may_be_a_list_of_frames() -> None:
     frames = [np.ones((2, 3), np.uint8)] * 4
-    assert checks.labels("labels", frames, ndim=(3, 4), movie=True).shape == (4, 2, 3)
+    assert checks.labels("labels", frames, ndim=(3, 4), film=True).shape == (4, 2, 3)
     with pytest.raises(ValueError, match=r"shape \(T, Y, X\) or \(T, Z, Y, X\) .*, got \(2, 3\)"):
-        checks.labels("labels", frames[0], ndim=(3, 4), movie=True)
+        checks.labels("labels", frames[0], ndim=(3, 4), film=True)
 
 
 def test_intensities_are_no_mask_and_come_in_double_precision() -> None:

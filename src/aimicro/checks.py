@@ -230,7 +230,7 @@ def image(
     ndim: int | Sequence[int] | None = (2, 3),
     low: float = -math.inf,
     finite: bool = True,
-    movie: bool = False,
+    film: bool = False,
     hint: str = "",
 ) -> npt.NDArray[Any]:
     """Return an image as an array of real, finite numbers.
@@ -247,7 +247,7 @@ def image(
         The lowest value allowed.
     finite : bool
         Refuse NaN and infinite pixels, for which all pixels are looked at.
-    movie : bool
+    film : bool
         Whether the first axis is time; a list then holds frames.
     hint : str
         What to do next where the number of axes is wrong.
@@ -270,7 +270,7 @@ def image(
     (2, 2)
     """
     # A list of images would become a volume, in silence.
-    listed = values if isinstance(values, list | tuple) and not movie else ()
+    listed = values if isinstance(values, list | tuple) and not film else ()
     if any(isinstance(one, np.ndarray) and one.ndim > 1 for one in listed):
         raise TypeError(
             f"Expected {name} as one image, got a {type(listed).__name__} of {len(listed)}. "
@@ -283,7 +283,7 @@ def image(
         )
     allowed = (ndim,) if isinstance(ndim, int) else tuple(ndim or ())
     if array.size == 0 or (allowed and array.ndim not in allowed):
-        expected = " or ".join(_axes(n, movie) for n in allowed) or "any length"
+        expected = " or ".join(_axes(n, film) for n in allowed) or "any length"
         hint = hint or "Choose one channel and one time point."
         raise ValueError(
             f"Expected {name} of shape {expected} with pixels in it, got {array.shape}. {hint}"
@@ -426,7 +426,7 @@ def labels(
     values: npt.ArrayLike,
     *,
     ndim: int | Sequence[int] = (2, 3),
-    movie: bool = False,
+    film: bool = False,
     hint: str = "Compare one image at a time.",
 ) -> npt.NDArray[np.integer]:
     """Return a label image: whole numbers, 0 for background and an id for each object.
@@ -439,7 +439,7 @@ def labels(
         What came, `(Y, X)` or `(Z, Y, X)`.
     ndim : int or sequence of int
         How many axes it may have.
-    movie : bool
+    film : bool
         Whether the first axis is time.
     hint : str
         What to do next where the number of axes is wrong.
@@ -463,7 +463,7 @@ def labels(
     TypeError: Expected truth as labels, whole numbers, got float64. If they are labels, convert \
 them with astype(numpy.int32); probabilities need a segmentation first.
     """
-    array = image(name, values, ndim=ndim, finite=False, movie=movie, hint=hint)
+    array = image(name, values, ndim=ndim, finite=False, film=film, hint=hint)
     if array.dtype.kind == "b":
         raise TypeError(
             f"Expected {name} as labels, a number for each object, got a mask of true and false. "
@@ -546,9 +546,9 @@ def _is_finite(array: npt.NDArray[Any]) -> bool:
         return bool(np.isfinite(array.min()) and np.isfinite(array.max()))
 
 
-def _axes(n: int, movie: bool) -> str:
+def _axes(n: int, film: bool) -> str:
     """How a shape with so many axes is written."""
-    if movie:
+    if film:
         return _axes(n - 1, False).replace("(", "(T, ")
     return {0: "()", 1: "(X,)", 2: "(Y, X)", 3: "(Z, Y, X)", 4: "(C, Z, Y, X)"}[n]
 

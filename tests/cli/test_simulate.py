@@ -121,7 +121,7 @@ def test_pairs_in_2d(tmp_path: Path) -> None:
     assert (raw.axes, raw.data.shape) == ("YX", (64, 96))
 
 
-def test_movie_comes_with_labels_and_a_lineage_that_fits_them(tmp_path: Path) -> None:
+def test_film_comes_with_labels_and_a_lineage_that_fits_them(tmp_path: Path) -> None:
     arguments = ["--task", "track", "-n", "3", "-o", str(tmp_path), "--shape", "12,96,96"]
     assert main(["simulate", *arguments]) == 0
     labels = read_tiff(tmp_path / "train/gt/track_0000.tif")

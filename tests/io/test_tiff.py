@@ -267,8 +267,8 @@ def test_pages_without_a_name_are_what_the_caller_says(tmp_path, metadata):
     assert image.axes == "ZYX"
     np.testing.assert_array_equal(image.data, stack)
     assert read_tiff(tmp_path / "plane.tif", pages="Z").axes == "YX"
-    write_tiff(tmp_path / "movie.tif", stack, axes="TYX")
-    assert read_tiff(tmp_path / "movie.tif", pages="Z").axes == "TYX"
+    write_tiff(tmp_path / "film.tif", stack, axes="TYX")
+    assert read_tiff(tmp_path / "film.tif", pages="Z").axes == "TYX"
 
 
 @pytest.mark.parametrize(

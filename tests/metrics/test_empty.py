@@ -36,7 +36,7 @@ OF_A_MATCH = [
     "mean_true_score",
     "panoptic_quality",
 ]
-ELSEWHERE = {"score_tracking", "score_points"}  # of movies: they tell it themselves
+ELSEWHERE = {"score_tracking", "score_points"}  # of films: they tell it themselves
 WORDS = {"infinite": math.inf, "TN / N": TN / N, "TN / 2N": TN / (2 * N)}
 
 

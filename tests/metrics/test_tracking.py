@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aimicro.metrics import TrackingScores, score_points, score_tracking, tracking_graph
-from aimicro.simulate.movies import Movie, dividing_cells
+from aimicro.simulate.films import Film, dividing_cells
 from aimicro.track import link
 
 PARTS = [name for name in TrackingScores._fields if not name.endswith(("_cells", "_links"))]
@@ -19,20 +19,20 @@ PARTS.remove("aogm")
 pytestmark = pytest.mark.usefixtures("traccuracy")
 
 
-def film(*frames: str) -> np.ndarray:
-    """Frames of one row, a character a pixel, three pixels wide: film("a.b", "a.b")."""
+def row(*frames: str) -> np.ndarray:
+    """Frames of one row each, a character a pixel, three pixels wide: row("a.b", "a.b")."""
     letters = [[0 if letter == "." else ord(letter) - 96 for letter in frame] for frame in frames]
     return np.repeat(np.array(letters, np.int32), 3, axis=1)[:, None, :]
 
 
 # A mother (1) and her daughters (2 and 3), three frames of each: 9 cells, 8 links.
-FAMILY = film(".aa.", ".aa.", ".aa.", "bbcc", "bbcc", "bbcc")
+FAMILY = row(".aa.", ".aa.", ".aa.", "bbcc", "bbcc", "bbcc")
 LINEAGE = [(1, 0, 2, 0), (2, 3, 5, 1), (3, 3, 5, 1)]
 COST_OF_ALL = 9 * 10 + 8 * 1.5
 
 
 @pytest.fixture(scope="module")
-def movie() -> Movie:
+def film() -> Film:
     return dividing_cells(16, (96, 96), n=8, division_time_min=150, rng=1)
 
 
@@ -57,29 +57,29 @@ ERRORS = {
         {"missed_links": 1}, 1.5, (0, 1.5),
     ),
     "a cell that covers two": (
-        (film(".aa.", ".aa.", ".aa.", "dddd", "bbcc", "bbcc"),
+        (row(".aa.", ".aa.", ".aa.", "dddd", "bbcc", "bbcc"),
          [(1, 0, 2, 0), (4, 3, 3, 1), (2, 4, 5, 4), (3, 4, 5, 4)]),
         {"merged_cells": 1, "missed_links": 4}, 11, (5, 6),
     ),
     "a missed cell": (
-        (film(".aa.", ".aa.", ".aa.", "bbcc", "bbcc", "..cc"),
+        (row(".aa.", ".aa.", ".aa.", "bbcc", "bbcc", "..cc"),
          [(1, 0, 2, 0), (2, 3, 4, 1), (3, 3, 5, 1)]),
         {"missed_cells": 1, "missed_links": 1}, 11.5, (10, 1.5),
     ),
     "a cell from nowhere": (
-        (film("daa.", ".aa.", ".aa.", "bbcc", "bbcc", "bbcc"), [*LINEAGE, (4, 0, 0, 0)]),
+        (row("daa.", ".aa.", ".aa.", "bbcc", "bbcc", "bbcc"), [*LINEAGE, (4, 0, 0, 0)]),
         {"invented_cells": 1}, 1, (1, 0),
     ),
     "a division not seen": (
-        (film(".aa.", ".aa.", ".aa.", "aacc", "aacc", "aacc"), [(1, 0, 5, 0), (3, 3, 5, 0)]),
+        (row(".aa.", ".aa.", ".aa.", "aacc", "aacc", "aacc"), [(1, 0, 5, 0), (3, 3, 5, 0)]),
         {"missed_links": 1, "confused_links": 1}, 2.5, (0, 2.5),
     ),
     "daughters that change places": (
-        (film(".aa.", ".aa.", ".aa.", "bbcc", "ccbb", "ccbb"), LINEAGE),
+        (row(".aa.", ".aa.", ".aa.", "bbcc", "ccbb", "ccbb"), LINEAGE),
         {"redundant_links": 2, "missed_links": 2}, 5, (0, 5),
     ),
     "a new name for the same cell": (
-        (film(".aa.", ".dd.", ".dd.", "bbcc", "bbcc", "bbcc"),
+        (row(".aa.", ".dd.", ".dd.", "bbcc", "bbcc", "bbcc"),
          [(1, 0, 0, 0), (4, 1, 2, 1), (2, 3, 5, 4), (3, 3, 5, 4)]),
         {}, 0, (0, 0),
     ),
@@ -99,7 +99,7 @@ def test_errors_cost_what_they_cost(error):
 
 
 def aogm_by_the_equations(truth, prediction):
-    """Errors of two label movies, counted with sets and nothing else."""
+    """Errors of two label films, counted with sets and nothing else."""
 
     def graph(labels, lineage):
         cells = {(t, k) for k, begin, end, _ in lineage for t in range(begin, end + 1)}
@@ -133,16 +133,16 @@ def aogm_by_the_equations(truth, prediction):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_aogm_is_that_of_the_equations(movie, seed):
+def test_aogm_is_that_of_the_equations(film, seed):
     rng = np.random.default_rng(seed)
-    spoilt = movie.labels.copy()
+    spoilt = film.labels.copy()
     for frame in spoilt:
         frame[frame == rng.choice(frame[frame > 0])] = 0  # missed
         frame[frame == rng.choice(frame[frame > 0])] = rng.choice(frame[frame > 0])  # merged
         y, x = rng.integers(0, 90, 2)
         frame[y : y + 6, x : x + 6] = 250  # invented
     prediction = link(spoilt, min_overlap=0.6)
-    truth = movie.labels, movie.lineage
+    truth = film.labels, film.lineage
     expected = aogm_by_the_equations(truth, prediction)
     assert expected > 100
     assert score_tracking(truth, prediction).aogm == expected
@@ -158,10 +158,10 @@ def test_scores_are_those_of_the_cell_tracking_challenge(case):
     """By py-ctcmetrics: counts, AOGM, TRA, DET, LNK, CHOTA, and branching correctness BC(i)."""
     recorded = RECORDED["cases"][case]
     truth, prediction = (
-        (np.array([[RECORDED["letters"].index(k) for k in frame] for frame in movie["frames"]])[
+        (np.array([[RECORDED["letters"].index(k) for k in frame] for frame in film["frames"]])[
             :, None
-        ], movie["lineage"])
-        for movie in (recorded["truth"], recorded["prediction"])
+        ], film["lineage"])
+        for film in (recorded["truth"], recorded["prediction"])
     )  # fmt: skip
     results = [score_tracking(truth, prediction, frame_tolerance=i) for i in (0, 1)]
     ours = results[0]._asdict()
@@ -172,8 +172,8 @@ def test_scores_are_those_of_the_cell_tracking_challenge(case):
 
 def test_a_track_cut_in_the_middle():
     """Scores of tracks by hand: 4 cells in one track, found as 2 and 2."""
-    truth = film("a", "a", "a", "a"), [(1, 0, 3, 0)]
-    halves = film("a", "a", "b", "b"), [(1, 0, 1, 0), (2, 2, 3, 0)]
+    truth = row("a", "a", "a", "a"), [(1, 0, 3, 0)]
+    halves = row("a", "a", "b", "b"), [(1, 0, 1, 0), (2, 2, 3, 0)]
     scores = score_tracking(truth, halves)
     assert scores.track_purity == 1  # both links follow the one track
     assert scores.target_effectiveness == pytest.approx(1 / 3)  # one link of three is held
@@ -182,7 +182,7 @@ def test_a_track_cut_in_the_middle():
 
 
 def test_complete_tracks_and_lineages():
-    labels = np.concatenate([FAMILY, film(*["...."] * 6), 4 * (FAMILY > 0)], axis=2)
+    labels = np.concatenate([FAMILY, row(*["...."] * 6), 4 * (FAMILY > 0)], axis=2)
     cut = labels.copy()
     cut[5][cut[5] == 4] = 9
     scores = score_tracking(
@@ -193,8 +193,8 @@ def test_complete_tracks_and_lineages():
 
 
 def test_a_cell_that_covers_two_completes_none_of_them():
-    truth = film("aa.bb", "aa.bb", "aa.bb"), [(1, 0, 2, 0), (2, 0, 2, 0)]
-    scores = score_tracking(truth, (film("ccccc", "ccccc", "ccccc"), [(3, 0, 2, 0)]))
+    truth = row("aa.bb", "aa.bb", "aa.bb"), [(1, 0, 2, 0), (2, 0, 2, 0)]
+    scores = score_tracking(truth, (row("ccccc", "ccccc", "ccccc"), [(3, 0, 2, 0)]))
     assert scores.merged_cells == 3
     assert (scores.complete_tracks, scores.complete_lineages) == (0, 0)
 
@@ -202,7 +202,7 @@ def test_a_cell_that_covers_two_completes_none_of_them():
 @pytest.mark.parametrize("early", [True, False])
 def test_divisions_may_come_a_frame_early_or_late(early):
     # One daughter is missed in her first frame, so that her sister passes for the mother.
-    late = film(".aa.", ".aa.", ".aa.", "aa..", "bbcc", "bbcc")
+    late = row(".aa.", ".aa.", ".aa.", "aa..", "bbcc", "bbcc")
     tracks = [(1, 0, 3, 0), (3, 4, 5, 1), (2, 4, 5, 1)]
     pair = [(FAMILY, LINEAGE), (late, tracks)]
     if early:
@@ -216,25 +216,25 @@ def test_divisions_may_come_a_frame_early_or_late(early):
     ) == tolerant  # fmt: skip
 
 
-def test_precision_and_recall_of_divisions(movie):
-    truth = movie.labels, movie.lineage
-    n = len(movie.divisions)
+def test_precision_and_recall_of_divisions(film):
+    truth = film.labels, film.lineage
+    n = len(film.divisions)
     assert n >= 3
-    first = movie.divisions[0]
-    orphans = [t._replace(parent=0) if t.parent == first.mother else t for t in movie.lineage]
-    scores = score_tracking(truth, (movie.labels, orphans))
+    first = film.divisions[0]
+    orphans = [t._replace(parent=0) if t.parent == first.mother else t for t in film.lineage]
+    scores = score_tracking(truth, (film.labels, orphans))
     assert (scores.division_precision, scores.division_recall) == (1, (n - 1) / n)
     assert scores.division_f1 == pytest.approx(2 * (n - 1) / (2 * n - 1))
     assert scores.mitotic_branching_correctness == (n - 1) / n
     f1 = scores.division_f1  # as IoU to Dice, where no daughter is wrong
     assert scores.mitotic_branching_correctness == pytest.approx(f1 / (2 - f1))
-    swapped = score_tracking((movie.labels, orphans), truth)
+    swapped = score_tracking((film.labels, orphans), truth)
     assert (swapped.division_precision, swapped.division_recall) == ((n - 1) / n, 1)
 
 
 def test_three_daughters_are_wrong_and_two_of_them_right():
     """As the docstring warns; when this fails, traccuracy has learned to count to three."""
-    triplets = film(".a.", "bcd"), [(1, 0, 0, 0), (2, 1, 1, 1), (3, 1, 1, 1), (4, 1, 1, 1)]
+    triplets = row(".a.", "bcd"), [(1, 0, 0, 0), (2, 1, 1, 1), (3, 1, 1, 1), (4, 1, 1, 1)]
     scores = score_tracking(triplets, triplets)
     assert scores.division_f1 == 0
     assert scores.tra == scores.complete_lineages == 1
@@ -244,9 +244,9 @@ def test_three_daughters_are_wrong_and_two_of_them_right():
 
 def test_frames_without_cells_at_the_start():
     """The matcher takes the first image for the first frame with a cell, unless told."""
-    labels = film("....", "....", "a...", ".a..", "..a.", "....")
+    labels = row("....", "....", "a...", ".a..", "..a.", "....")
     assert score_tracking((labels, [(1, 2, 4, 0)]), (labels, [(1, 2, 4, 0)])).tra == 1
-    before = film("a...", ".a..", "..a.", "....", "....", "....")
+    before = row("a...", ".a..", "..a.", "....", "....", "....")
     scores = score_tracking((labels, [(1, 2, 4, 0)]), (before, [(1, 0, 2, 0)]))
     assert (scores.missed_cells, scores.invented_cells, scores.missed_links) == (3, 3, 2)
 
@@ -258,14 +258,14 @@ def test_an_empty_prediction():
 
 
 def test_where_there_is_nothing_to_score():
-    still = film("a", "a"), [(1, 0, 1, 0)]
-    once = film("a."), [(1, 0, 0, 0)]
+    still = row("a", "a"), [(1, 0, 1, 0)]
+    once = row("a."), [(1, 0, 0, 0)]
     assert score_tracking(still, still).division_f1 == 1
     assert math.isnan(score_tracking(still, still, empty=math.nan).mitotic_branching_correctness)
     alone = score_tracking(once, once, empty=0.25)
     assert (alone.lnk, alone.track_purity, alone.target_effectiveness) == (0.25, 0.25, 0.25)
-    apart = film("a", "a"), [(1, 0, 1, 0)]
-    cut = film("a", "b"), [(1, 0, 0, 0), (2, 1, 1, 0)]
+    apart = row("a", "a"), [(1, 0, 1, 0)]
+    cut = row("a", "b"), [(1, 0, 0, 0), (2, 1, 1, 0)]
     assert score_tracking(cut, apart).lnk == 0  # a link where the truth has none
     assert score_tracking(apart, cut).track_purity == 0  # none where it has one
 
@@ -292,9 +292,9 @@ def test_the_graph_can_be_used_for_more():
     assert (len(graph.nodes), len(graph.edges)) == (9, 8)
     assert len(graph.get_divisions()) == 1
     assert graph.nodes[1] == {"t": 0, "segmentation_id": 1, "bbox": [0, 3, 1, 9]}
-    gap = tracking_graph(film("a", ".", "b"), [(1, 0, 0, 0), (2, 2, 2, 1)])
+    gap = tracking_graph(row("a", ".", "b"), [(1, 0, 0, 0), (2, 2, 2, 1)])
     assert len(gap.get_skip_edges()) == 1
-    full = tracking_graph(film("ab", "cb"), [(1, 0, 0, 0), (2, 0, 1, 0), (3, 1, 1, 0)])
+    full = tracking_graph(row("ab", "cb"), [(1, 0, 0, 0), (2, 0, 1, 0), (3, 1, 1, 0)])
     assert [n["segmentation_id"] for n in full.nodes.values()] == [1, 2, 2, 3]
 
 
@@ -329,18 +329,18 @@ def test_points_in_3d_and_across_a_gap():
     assert score_points(rows, rows[:2], max_distance=1).aogm == 11.5
 
 
-def test_points_and_labels_agree(movie):
-    parent = np.array([0, *(track.parent for track in movie.lineage)])
-    label = movie.tracks[:, 0].astype(int)
-    rows = np.column_stack([movie.tracks[:, 1], label, parent[label], movie.tracks[:, 2:]])
+def test_points_and_labels_agree(film):
+    parent = np.array([0, *(track.parent for track in film.lineage)])
+    label = film.tracks[:, 0].astype(int)
+    rows = np.column_stack([film.tracks[:, 1], label, parent[label], film.tracks[:, 2:]])
     orphans = rows.copy()
-    orphans[label == movie.divisions[0].daughters[0], 2] = 0
+    orphans[label == film.divisions[0].daughters[0], 2] = 0
     lineage = [
-        t._replace(parent=t.parent * (t.label != movie.divisions[0].daughters[0]))
-        for t in movie.lineage
+        t._replace(parent=t.parent * (t.label != film.divisions[0].daughters[0]))
+        for t in film.lineage
     ]
     by_points = score_points(rows, orphans, max_distance=2)
-    by_labels = score_tracking((movie.labels, movie.lineage), (movie.labels, lineage))
+    by_labels = score_tracking((film.labels, film.lineage), (film.labels, lineage))
     assert by_points == by_labels
     assert by_points.aogm == 1.5 + 1  # one link is missing, the other no longer to a daughter
 
@@ -357,7 +357,7 @@ def test_points_cost_what_the_frames_that_are_there_cost(tolerance):
     assert near == wide
 
 
-BAD_MOVIES = {
+BAD_FILMS = {
     "labels that are floats": ((FAMILY.astype(float), LINEAGE), TypeError, "labels, whole numbers"),
     "a single image": ((FAMILY[0], LINEAGE), ValueError, r"\(T, Y, X\).*got \(1, 12\)"),
     "labels below 0": ((-FAMILY, LINEAGE), ValueError, "background.*got -3"),
@@ -371,29 +371,29 @@ BAD_MOVIES = {
         (FAMILY[:5], LINEAGE), ValueError, "within the 5 frames.*ends in frame 5"
     ),
     "a parent after the child": (
-        (film("b", "a"), [(1, 1, 1, 0), (2, 0, 0, 1)]), ValueError,
+        (row("b", "a"), [(1, 1, 1, 0), (2, 0, 0, 1)]), ValueError,
         "parent of label 2.*before frame 0, got label 1 until frame 1"
     ),
     "a parent beside the child": (
-        (film("ab"), [(1, 0, 0, 0), (2, 0, 0, 1)]), ValueError, "end before frame 0"
+        (row("ab"), [(1, 0, 0, 0), (2, 0, 0, 1)]), ValueError, "end before frame 0"
     ),
     "two parents": (
-        (film("ab", "cc"), [(1, 0, 0, 0), (2, 0, 0, 0), (3, 1, 1, 1), (3, 1, 1, 2)]), ValueError,
+        (row("ab", "cc"), [(1, 0, 0, 0), (2, 0, 0, 0), (3, 1, 1, 1), (3, 1, 1, 2)]), ValueError,
         "label 3 twice, with parents 1 and 2"
     ),
-    "a parent that is no track": ((film("a"), [(1, 0, 0, 8)]), ValueError, "among the.*got 8"),
-    "an end before the begin": ((film("a"), [(1, 1, 0, 0)]), ValueError, "begin 1, end 0"),
-    "rows of three": ((film("a"), [(1, 0, 0)]), ValueError, r"four whole.*got \(1, 0, 0\)"),
-    "rows of floats": ((film("a"), [(1, 0, 0.5, 0)]), ValueError, r"got \(1, 0, 0.5, 0\)"),
-    "no cells": ((np.zeros_like(FAMILY), []), ValueError, "got an empty movie"),
+    "a parent that is no track": ((row("a"), [(1, 0, 0, 8)]), ValueError, "among the.*got 8"),
+    "an end before the begin": ((row("a"), [(1, 1, 0, 0)]), ValueError, "begin 1, end 0"),
+    "rows of three": ((row("a"), [(1, 0, 0)]), ValueError, r"four whole.*got \(1, 0, 0\)"),
+    "rows of floats": ((row("a"), [(1, 0, 0.5, 0)]), ValueError, r"got \(1, 0, 0.5, 0\)"),
+    "no cells": ((np.zeros_like(FAMILY), []), ValueError, "got an empty film"),
     "no frames": ((FAMILY[:0], []), ValueError, r"got \(0, 1, 12\)"),
     "another size": ((FAMILY[:, :, :-1], LINEAGE), ValueError, r"shape, got \(6, 1, 11\)"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", BAD_MOVIES)
-def test_bad_movies_are_named(case):
-    truth, error, message = BAD_MOVIES[case]
+@pytest.mark.parametrize("case", BAD_FILMS)
+def test_bad_films_are_named(case):
+    truth, error, message = BAD_FILMS[case]
     with pytest.raises(error, match=message):
         score_tracking(truth, (FAMILY, LINEAGE))
 

@@ -8,14 +8,14 @@ import pytest
 
 from aimicro.metrics import score_points, score_tracking
 
-MOVIE = (np.ones((1, 1, 1), int), [(1, 0, 0, 0)])
+FILM = (np.ones((1, 1, 1), int), [(1, 0, 0, 0)])
 POINTS = np.array([[0, 1, 0, 5, 5]])
 
 
 def test_a_missing_traccuracy_is_told_how_to_get(monkeypatch):
     monkeypatch.setitem(sys.modules, "traccuracy", None)
     with pytest.raises(ImportError, match=r"pip install traccuracy"):
-        score_tracking(MOVIE, MOVIE)
+        score_tracking(FILM, FILM)
     with pytest.raises(ImportError, match="traccuracy"):
         score_points(POINTS, POINTS, max_distance=1)
 

@@ -25,7 +25,7 @@ def test_defaults_are_sampled_well_and_give_the_light_asked_for(task):
     settings = TASKS[task]
     assert pair.raw.shape == pair.truth.shape == settings.shape
     assert pair.parameters["photons"] == settings.photons
-    # The wish is for the first frame of a movie, and for the image without its aberration.
+    # The wish is for the first frame of a film, and for the image without its aberration.
     raw = pair.raw[0] if task == "track" else pair.truth if task == "deaberrate" else pair.raw
     brightest = photons(raw).max()
     assert 0.8 * settings.photons < brightest < settings.photons + 6 * settings.photons**0.5 + 6

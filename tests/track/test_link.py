@@ -6,18 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimicro.metrics import score_points, score_tracking
-from aimicro.simulate.movies import Movie, Track, dividing_cells
+from aimicro.simulate.films import Film, Track, dividing_cells
 from aimicro.track import link, link_points
 
 
-def film(*frames: str) -> np.ndarray:
-    """Frames of one row, a character a pixel: film("a.b", "a.b")."""
+def row(*frames: str) -> np.ndarray:
+    """Frames of one row each, a character a pixel: row("a.b", "a.b")."""
     letters = [[0 if letter == "." else ord(letter) - 96 for letter in frame] for frame in frames]
     return np.array(letters, np.int32)[:, None, :]
 
 
 @pytest.fixture(scope="module")
-def movie() -> Movie:
+def film() -> Film:
     return dividing_cells(24, (96, 96), n=8, division_time_min=200, speed_um_per_min=0.3, rng=3)
 
 
@@ -25,24 +25,24 @@ METHODS = {"overlap": {}, "distance": {"method": "distance", "max_distance": 8}}
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_simulated_cells_are_followed(movie, method, traccuracy):
-    tracked, lineage = link(movie.labels, **METHODS[method])
+def test_simulated_cells_are_followed(film, method, traccuracy):
+    tracked, lineage = link(film.labels, **METHODS[method])
     assert tracked.dtype == np.int32
-    assert ((tracked > 0) == (movie.labels > 0)).all()
-    scores = score_tracking((movie.labels, movie.lineage), (tracked, lineage), frame_tolerance=1)
+    assert ((tracked > 0) == (film.labels > 0)).all()
+    scores = score_tracking((film.labels, film.lineage), (tracked, lineage), frame_tolerance=1)
     assert scores.det == 1
     assert scores.tra > 0.99
     assert scores.division_recall > 0.7
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_labels_of_the_frames_do_not_matter(movie, method, traccuracy):
+def test_labels_of_the_frames_do_not_matter(film, method, traccuracy):
     rng = np.random.default_rng(0)
-    shuffled = np.zeros(movie.labels.shape, np.uint16)
-    for frame, image in enumerate(movie.labels):
+    shuffled = np.zeros(film.labels.shape, np.uint16)
+    for frame, image in enumerate(film.labels):
         names = np.append(0, 1 + rng.permutation(60_000)[: image.max()])
         shuffled[frame] = names[image]
-    once, again = (link(labels, **METHODS[method]) for labels in (movie.labels, shuffled))
+    once, again = (link(labels, **METHODS[method]) for labels in (film.labels, shuffled))
     scores = score_tracking(once, again)
     assert (scores.aogm, scores.division_f1) == (0, 1)
 
@@ -51,7 +51,7 @@ def test_labels_of_the_frames_do_not_matter(movie, method, traccuracy):
 @given(st.lists(st.text("abcd.", min_size=6, max_size=6), min_size=1, max_size=5))
 def test_whatever_comes_out_is_a_lineage(traccuracy, frames):
     """score_tracking refuses labels and tracks that contradict each other."""
-    labels = film(*frames)
+    labels = row(*frames)
     if not labels.any():
         assert link(labels)[1] == []
         return
@@ -62,7 +62,7 @@ def test_whatever_comes_out_is_a_lineage(traccuracy, frames):
 
 
 def test_a_cell_keeps_the_cell_it_lies_in():
-    labels = film("aaaa....", "..xxxx..", "....uuuu")
+    labels = row("aaaa....", "..xxxx..", "....uuuu")
     tracked, lineage = link(labels, min_overlap=0.5)
     assert lineage == [Track(1, 0, 2, 0)]
     assert tracked.max() == 1
@@ -100,7 +100,7 @@ def test_cells_that_cross(traccuracy):
 
 
 def test_a_division():
-    labels = film("..aaaa..", "..aaaa..", ".aaa.bbb", "aaa..bbb")
+    labels = row("..aaaa..", "..aaaa..", ".aaa.bbb", "aaa..bbb")
     family = [Track(1, 0, 1, 0), Track(2, 2, 3, 1), Track(3, 2, 3, 1)]
     assert link(labels)[1] == family
     assert link(labels, method="distance", max_distance=4)[1] == family
@@ -108,12 +108,12 @@ def test_a_division():
 
 
 def test_a_third_daughter_is_nobodys():
-    lineage = link(film("aaaaaaaaa", "bb.cc..dd"))[1]
+    lineage = link(row("aaaaaaaaa", "bb.cc..dd"))[1]
     assert sorted(track.parent for track in lineage) == [0, 0, 1, 1]
 
 
 def test_a_cell_that_leaves_and_one_that_comes():
-    labels = film("..aa...bb", "...aa...b", "....aa...", "c....aa..")
+    labels = row("..aa...bb", "...aa...b", "....aa...", "c....aa..")
     expected = [Track(1, 0, 3, 0), Track(2, 0, 1, 0), Track(3, 3, 3, 0)]
     assert link(labels)[1] == expected
     assert link(labels, method="distance", max_distance=2)[1] == expected
@@ -127,7 +127,7 @@ def test_a_neighbour_that_comes_in_is_no_daughter():
 
 
 def test_frames_without_background_or_without_cells():
-    tracked, lineage = link(film("aabb", "aabb", "....", "abbb"))
+    tracked, lineage = link(row("aabb", "aabb", "....", "abbb"))
     assert lineage == [Track(1, 0, 1, 0), Track(2, 0, 1, 0), Track(3, 3, 3, 0), Track(4, 3, 3, 0)]
     assert tracked[:, 0].tolist() == [[1, 1, 2, 2], [1, 1, 2, 2], [0] * 4, [3, 4, 4, 4]]
 
@@ -173,25 +173,25 @@ def test_spacing_of_points():
 @pytest.mark.parametrize(
     ("labels", "kind", "error", "message"),
     [
-        (film("a", "a") > 0, {}, TypeError, "a number for each object, got a mask"),
-        (film("a", "a")[0], {}, ValueError, r"\(T, Y, X\).*got \(1, 1\)"),
-        (film("a", "a")[:0], {}, ValueError, r"got \(0, 1, 1\)"),
-        (-film("a", "a"), {}, ValueError, "background.*got -1"),
-        (film("a", "a"), {"method": "nearest"}, ValueError, "overlap, distance, got 'nearest'"),
-        (film("a", "a"), {"min_overlap": 0}, ValueError, "min_overlap above 0.*got 0"),
-        (film("a", "a"), {"min_overlap": 30}, ValueError, "min_overlap above 0.*got 30"),
-        (film("a", "a"), {"method": "distance"}, ValueError, "max_distance above 0, got None"),
-        (film("a", "a"), {"method": "distance", "max_distance": 3, "spacing": (1, 1, 1)},
+        (row("a", "a") > 0, {}, TypeError, "a number for each object, got a mask"),
+        (row("a", "a")[0], {}, ValueError, r"\(T, Y, X\).*got \(1, 1\)"),
+        (row("a", "a")[:0], {}, ValueError, r"got \(0, 1, 1\)"),
+        (-row("a", "a"), {}, ValueError, "background.*got -1"),
+        (row("a", "a"), {"method": "nearest"}, ValueError, "overlap, distance, got 'nearest'"),
+        (row("a", "a"), {"min_overlap": 0}, ValueError, "min_overlap above 0.*got 0"),
+        (row("a", "a"), {"min_overlap": 30}, ValueError, "min_overlap above 0.*got 30"),
+        (row("a", "a"), {"method": "distance"}, ValueError, "max_distance above 0, got None"),
+        (row("a", "a"), {"method": "distance", "max_distance": 3, "spacing": (1, 1, 1)},
          ValueError, "spacing as one number or 2"),
-        (film("a", "a"), {"method": "distance", "max_distance": 3, "spacing": -3},
+        (row("a", "a"), {"method": "distance", "max_distance": 3, "spacing": -3},
          ValueError, "spacing above 0, got -3"),
-        (film("a", "a"), {"max_distance": 5}, ValueError, "no max_distance .* 'overlap'.*got 5"),
-        (film("a", "a"), {"spacing": -3}, ValueError, "no spacing .* 'overlap'.*got -3"),
-        (film("a", "a"), {"method": "distance", "max_distance": 3, "min_overlap": 0.5},
+        (row("a", "a"), {"max_distance": 5}, ValueError, "no max_distance .* 'overlap'.*got 5"),
+        (row("a", "a"), {"spacing": -3}, ValueError, "no spacing .* 'overlap'.*got -3"),
+        (row("a", "a"), {"method": "distance", "max_distance": 3, "min_overlap": 0.5},
          ValueError, "no min_overlap .* 'distance'.*got 0.5.*method='overlap'"),
     ],
 )  # fmt: skip
-def test_bad_movies_and_settings(labels, kind, error, message):
+def test_bad_films_and_settings(labels, kind, error, message):
     with pytest.raises(error, match=message):
         link(labels, **kind)
 

@@ -181,7 +181,7 @@ def _name_of(task: str) -> re.Pattern[str]:
 
 
 def _names(task: str, place: tuple[str, int], pair: Pair) -> list[str]:
-    """Name raw and truth alike; the lineage of a movie lies beside its labels."""
+    """Name raw and truth alike; the lineage of a film lies beside its labels."""
     split, index = place
     stem = f"{task}_{index:04d}"
     names = [f"{split}/raw/{stem}.tif", f"{split}/gt/{stem}.tif"]

@@ -7,7 +7,7 @@ be had, it returns a simulated twin, and says so when printed.
 from aimicro.data.collections import (
     Blurred,
     Collection,
-    Movie,
+    Film,
     bars,
     bead,
     confocal_and_widefield,
@@ -35,8 +35,8 @@ __all__ = [
     "DataSet",
     "DataUnavailableError",
     "FieldSplit",
+    "Film",
     "Leak",
-    "Movie",
     "about",
     "bars",
     "bead",

@@ -137,7 +137,7 @@ class Collection(Source):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Movie(Source):
+class Film(Source):
     """A published lineage, and labels of a part of the film.
 
     Attributes
@@ -158,7 +158,7 @@ class Movie(Source):
 
     def __repr__(self) -> str:
         kind = "simulated" if self.simulated else "real"
-        return f"<Movie of {len(self.cells)} {kind} detections>"
+        return f"<Film of {len(self.cells)} {kind} detections>"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -365,12 +365,12 @@ def confocal_and_widefield() -> Collection:
     )
 
 
-def epidermis() -> Movie:
+def epidermis() -> Film:
     """Return a published lineage of cells in the epidermis of a mouse.
 
     Returns
     -------
-    Movie
+    Film
         Cells and labels of five frames (256, 256). Where they cannot be had, the simulated twin.
 
     Notes
@@ -389,7 +389,7 @@ def epidermis() -> Movie:
         cells, simulated = table[:, [0, 3, 2, 5, 4]], False  # frame, cell, mother, y, x
     except DataUnavailableError:
         (cells, labels), simulated = twins.epidermis(), True
-    return Movie(cells=cells, labels=labels, about=about(folder), simulated=simulated)
+    return Film(cells=cells, labels=labels, about=about(folder), simulated=simulated)
 
 
 def _outlined(name: str) -> twins.Pair:

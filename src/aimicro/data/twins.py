@@ -104,7 +104,7 @@ def confocal_and_widefield() -> Pair:
 
 def epidermis() -> Pair:
     """Return the rows of a lineage (frame, id, mother, y, x), and labels of five frames."""
-    movie = simulate.dividing_cells(
+    film = simulate.dividing_cells(
         15,
         (400, 400),
         n=120,
@@ -114,7 +114,7 @@ def epidermis() -> Pair:
         speed_um_per_min=0.1,
         division_time_min=240,
     )
-    mother = np.array([0, *(track.parent for track in movie.lineage)])
-    ids, frame, y, x = movie.tracks.T  # in micrometres; a pixel is 0.5 µm wide
+    mother = np.array([0, *(track.parent for track in film.lineage)])
+    ids, frame, y, x = film.tracks.T  # in micrometres; a pixel is 0.5 µm wide
     rows = np.column_stack([frame, ids, mother[ids.astype(int)], y / 0.5, x / 0.5])
-    return rows, movie.labels[:5, 128:384, 128:384]
+    return rows, film.labels[:5, 128:384, 128:384]

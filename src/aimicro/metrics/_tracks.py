@@ -14,7 +14,7 @@ Rows: TypeAlias = npt.NDArray[np.int64]
 Points: TypeAlias = npt.NDArray[np.float64]
 
 
-def movie(name: str, pair: tuple[npt.ArrayLike, Iterable[Sequence[int]]]) -> tuple[Images, Rows]:
+def film(name: str, pair: tuple[npt.ArrayLike, Iterable[Sequence[int]]]) -> tuple[Images, Rows]:
     """Label images and the lineage that describes them, or a clear error."""
     if len(pair) != 2:
         raise ValueError(
@@ -23,7 +23,7 @@ def movie(name: str, pair: tuple[npt.ArrayLike, Iterable[Sequence[int]]]) -> tup
         )
     labels, lineage = pair
     images = checks.labels(
-        name, labels, ndim=(3, 4), movie=True, hint="Stack the frames along the first axis."
+        name, labels, ndim=(3, 4), film=True, hint="Stack the frames along the first axis."
     )
     rows = _lineage(name, lineage)
     for frame, image in enumerate(images):

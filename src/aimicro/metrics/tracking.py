@@ -1,4 +1,4 @@
-"""How far a tracking is from the truth: our movies, handed to the package traccuracy.
+"""How far a tracking is from the truth: our films, handed to the package traccuracy.
 
 Tracks are a graph: a node is a cell in one frame, an edge leads to the same cell, or to its
 daughter, in a later frame. This module turns label images with a lineage, or points, into
@@ -20,7 +20,7 @@ from scipy.ndimage import find_objects
 
 from aimicro import checks
 from aimicro.metrics._checks import lengths_of
-from aimicro.metrics._tracks import Images, Points, Rows, movie, point_rows
+from aimicro.metrics._tracks import Images, Points, Rows, film, point_rows
 
 _ERRORS = {
     "merged_cells": "ns_nodes",
@@ -154,7 +154,7 @@ def score_tracking(
     truth : (array_like, rows)
         Label images of shape ``(T, [Z,] Y, X)``, whole numbers with 0 for background, and the
         lineage: a row ``label, begin, end, parent`` for each track, such as
-        :class:`aimicro.simulate.movies.Track`. Frames count from 0, `end` is inclusive, and parent
+        :class:`aimicro.simulate.films.Track`. Frames count from 0, `end` is inclusive, and parent
         is 0 where there is none.
     prediction : (array_like, rows)
         The same for the result; its labels have nothing to do with those of the truth.
@@ -205,7 +205,7 @@ def score_tracking(
     from traccuracy.matchers import CTCMatcher
 
     tolerance = _tolerance(frame_tolerance)
-    pairs = [movie("truth", truth), movie("prediction", prediction)]
+    pairs = [film("truth", truth), film("prediction", prediction)]
     (true_labels, _), (labels, _) = pairs
     if true_labels.shape != labels.shape:
         raise ValueError(
@@ -214,7 +214,7 @@ def score_tracking(
         )
     true_graph, graph = (_label_graph(*pair) for pair in pairs)
     if true_graph.start_frame is None:
-        raise ValueError("Expected a truth with cells in it, got an empty movie. Check the labels.")
+        raise ValueError("Expected a truth with cells in it, got an empty film. Check the labels.")
     # CTCMatcher takes the first image for the first frame with a true cell.
     true_graph.segmentation = true_labels[true_graph.start_frame :]
     graph.segmentation = labels[true_graph.start_frame :]
@@ -321,7 +321,7 @@ def tracking_graph(labels: npt.ArrayLike, lineage: Iterable[Sequence[int]]) -> A
     Used in chapter 10, *Tracking*.
     """
     _import()
-    return _label_graph(*movie("movie", (labels, lineage)))
+    return _label_graph(*film("film", (labels, lineage)))
 
 
 def _tolerance(frame_tolerance: int) -> int:

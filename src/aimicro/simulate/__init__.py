@@ -1,14 +1,14 @@
-"""The truth and how a microscope sees it: specimens, optics, microscopes, cameras, movies."""
+"""The truth and how a microscope sees it: specimens, optics, microscopes, cameras, films."""
 
 from aimicro.simulate.annotator import annotate
 from aimicro.simulate.camera import Camera
 from aimicro.simulate.culture import CellParameters, Culture
 from aimicro.simulate.diversity import PhaseDiversity, random_strengths
+from aimicro.simulate.films import Division, Event, Film, Track, bleaching, dividing_cells
 from aimicro.simulate.invented import invented_nuclei
 from aimicro.simulate.isotropic import LateralPairs, axial_kernel, lateral_pairs, stretched
 from aimicro.simulate.microscope import Acquisition, Microscope, Recording
 from aimicro.simulate.mirror import Mirror
-from aimicro.simulate.movies import Division, Event, Movie, Track, bleaching, dividing_cells
 from aimicro.simulate.noise import Noise
 from aimicro.simulate.optics import airy_psf, blur, otf, psf, strehl_ratio
 from aimicro.simulate.pairs import Pair, random_wavefront, simulate_pair
@@ -37,10 +37,10 @@ __all__ = [
     "Culture",
     "Division",
     "Event",
+    "Film",
     "LateralPairs",
     "Microscope",
     "Mirror",
-    "Movie",
     "Noise",
     "Pair",
     "PhaseDiversity",

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from aimicro import checks
 from aimicro.simulate import _limits
+from aimicro.simulate.films import Track, dividing_cells
 from aimicro.simulate.microscope import Microscope, Recording
-from aimicro.simulate.movies import Track, dividing_cells
 from aimicro.simulate.specimens import cells, filaments, mitochondria, vesicles
 
 _ABERRATIONS = ("vertical astigmatism", "oblique astigmatism", "vertical coma", "horizontal coma",
@@ -36,13 +36,13 @@ class Pair:
     truth : numpy.ndarray
         float32 image in counts, without noise; or int32 labels, 0 for background.
     axes : str
-        ``"ZYX"`` or ``"YX"``, or ``"TYX"`` for a movie.
+        ``"ZYX"`` or ``"YX"``, or ``"TYX"`` for a film.
     voxel_size_um : tuple of float
         Size in µm along the spatial axes, in their order.
     parameters : dict
         Everything that was chosen or drawn for this pair, in plain numbers and text.
     lineage : list of Track
-        Tracks of a movie; empty otherwise.
+        Tracks of a film; empty otherwise.
     """
 
     raw: NDArray[Any]
@@ -156,23 +156,23 @@ def _segment(settings: Settings, rng: np.random.Generator) -> Pair:
 
 
 def _track(settings: Settings, rng: np.random.Generator) -> Pair:
-    """A widefield movie of dividing cells, with their labels and their lineage."""
+    """A widefield film of dividing cells, with their labels and their lineage."""
     microscope = Microscope("widefield", na=0.25, refractive_index=1.0,
                             voxel_size_um=settings.voxel_size_um)  # fmt: skip
     frames, *shape = settings.shape
     field_um2 = np.prod(np.multiply(shape, settings.voxel_size_um))
-    movie = dividing_cells(
+    film = dividing_cells(
         frames,
         shape,
         pixel_size_um=settings.voxel_size_um,
         n=max(1, round(field_um2 * _NUCLEI_PER_UM2)),
         rng=rng,
     )
-    photons = _photons_per_unit(microscope, movie.images[0], settings)
-    recordings = [microscope.image(image, photons=photons, rng=rng) for image in movie.images]
+    photons = _photons_per_unit(microscope, film.images[0], settings)
+    recordings = [microscope.image(image, photons=photons, rng=rng) for image in film.images]
     raw = np.stack([recording.measured for recording in recordings])
     parameters = {"microscope": asdict(microscope), "photons_per_unit": photons}
-    return Pair(raw, movie.labels, "TYX", settings.voxel_size_um, parameters, movie.lineage)
+    return Pair(raw, film.labels, "TYX", settings.voxel_size_um, parameters, film.lineage)
 
 
 class Task(NamedTuple):
@@ -200,7 +200,7 @@ TASKS: Mapping[str, Task] = {
                     _ORGANELLES, (16, 128, 128), (0.15, 0.04, 0.04), 100),
     "segment": Task(_segment, "confocal volume of cells, their labels",
                     ("round", "elongated", "irregular"), (16, 128, 128), (1.0, 0.25, 0.25), 30),
-    "track": Task(_track, "widefield movie of dividing cells, labels and lineage",
+    "track": Task(_track, "widefield film of dividing cells, labels and lineage",
                   ("nuclei",), (40, 256, 256), (0.5, 0.5), 50),
 }  # fmt: skip
 
@@ -229,7 +229,7 @@ def simulate_pair(
         Size of a voxel in µm, ``(z, y, x)``; ``(y, x)`` for images in 2D and for "track".
     photons : float, optional
         Expected photons in the brightest voxel of the raw image: as it would be without its
-        aberration, and in the first frame of a movie.
+        aberration, and in the first frame of a film.
     rng : numpy.random.Generator or int
         Source of randomness, or its seed.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from aimicro.io import replacing
-from aimicro.simulate.movies import Track
+from aimicro.simulate.films import Track
 
 
 def read_lineage(path: str | Path) -> list[Track]:
@@ -60,7 +60,7 @@ def write_lineage(path: str | Path, lineage: Iterable[Track]) -> None:
     Examples
     --------
     >>> import tempfile
-    >>> from aimicro.simulate.movies import Track
+    >>> from aimicro.simulate.films import Track
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_lineage(f"{folder}/man_track.txt", [Track(1, 0, 3, 0)])
     ...     read_lineage(f"{folder}/man_track.txt")

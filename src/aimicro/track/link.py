@@ -14,7 +14,7 @@ from scipy.ndimage import center_of_mass
 from scipy.optimize import linear_sum_assignment
 
 from aimicro import checks
-from aimicro.simulate.movies import Track
+from aimicro.simulate.films import Track
 
 _Matrix = npt.NDArray[np.float64]
 _Numbers = npt.NDArray[np.int32]
@@ -81,7 +81,7 @@ def link(
     Raises
     ------
     TypeError, ValueError
-        If the labels are no movie of label images, a setting is out of its range, or belongs to the
+        If the labels are no film of label images, a setting is out of its range, or belongs to the
         other method.
 
     Notes
@@ -90,14 +90,14 @@ def link(
 
     Examples
     --------
-    >>> movie = np.zeros((3, 1, 8), np.int32)
-    >>> movie[0, 0, 2:6] = 7
-    >>> movie[1:, 0, 1:4], movie[1:, 0, 4:7] = 1, 2
-    >>> [tuple(track) for track in link(movie)[1]]
+    >>> film = np.zeros((3, 1, 8), np.int32)
+    >>> film[0, 0, 2:6] = 7
+    >>> film[1:, 0, 1:4], film[1:, 0, 4:7] = 1, 2
+    >>> [tuple(track) for track in link(film)[1]]
     [(1, 0, 0, 0), (2, 1, 2, 1), (3, 1, 2, 1)]
     """
     images = checks.labels(
-        "labels", labels, ndim=(3, 4), movie=True, hint="Stack the frames along the first axis."
+        "labels", labels, ndim=(3, 4), film=True, hint="Stack the frames along the first axis."
     )
     given = {"min_overlap": min_overlap, "max_distance": max_distance, "spacing": spacing}
     _check_method(method, given)

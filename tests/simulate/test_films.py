@@ -1,4 +1,4 @@
-"""Movies: lineage, labels and images agree, and the cells move and multiply as theory says."""
+"""Films: lineage, labels and images agree, and the cells move and multiply as theory says."""
 
 from collections import Counter
 
@@ -9,68 +9,68 @@ from hypothesis import strategies as st
 from scipy.ndimage import center_of_mass
 
 from aimicro.simulate.culture import CellParameters, Culture
-from aimicro.simulate.movies import Division, Movie, Track, bleaching, dividing_cells
+from aimicro.simulate.films import Division, Film, Track, bleaching, dividing_cells
 
 # Crowded, fast cells that divide often, seen at long intervals: all that can go wrong, will.
 BUSY = {"n": 12, "division_time_min": 180, "speed_um_per_min": 1.0, "frame_interval_s": 600}
 
 
 @pytest.fixture(scope="module")
-def movie():
+def film():
     return dividing_cells(
         60, (200, 200), n=18, division_time_min=300, flash_rate_per_cell_hour=0.2, rng=4
     )
 
 
-def by_label(movie):
-    return {track.label: track for track in movie.lineage}
+def by_label(film):
+    return {track.label: track for track in film.lineage}
 
 
-def light(movie, frame, label):
+def light(film, frame, label):
     """Sum and mean brightness of a cell, bleaching undone."""
-    pixels = movie.images[frame][movie.labels[frame] == label] / movie.bleaching[frame]
+    pixels = film.images[frame][film.labels[frame] == label] / film.bleaching[frame]
     return pixels.sum(), pixels.mean()
 
 
-def at_rest(movie, label):
+def at_rest(film, label):
     """Frames of a track without an event."""
-    track = by_label(movie)[label]
+    track = by_label(film)[label]
     frames = set(range(track.begin, track.end + 1))
-    for event in movie.events:
+    for event in film.events:
         if event.label == label:
             frames -= set(range(event.frame, event.end + 1))
     return frames
 
 
-def check_consistency(movie):
-    tracks = by_label(movie)
+def check_consistency(film):
+    tracks = by_label(film)
     shown = {
         (label, frame)
-        for frame, image in enumerate(movie.labels)
+        for frame, image in enumerate(film.labels)
         for label in np.unique(image).tolist()
         if label
     }
-    told = {(t.label, f) for t in movie.lineage for f in range(t.begin, t.end + 1)}
+    told = {(t.label, f) for t in film.lineage for f in range(t.begin, t.end + 1)}
     assert shown == told
-    assert [t.label for t in movie.lineage] == list(range(1, len(tracks) + 1))
-    rows = movie.tracks[:, :2].astype(int).tolist()
+    assert [t.label for t in film.lineage] == list(range(1, len(tracks) + 1))
+    rows = film.tracks[:, :2].astype(int).tolist()
     assert rows == sorted(map(list, told))
 
-    families = Counter(t.parent for t in movie.lineage if t.parent)
+    families = Counter(t.parent for t in film.lineage if t.parent)
     assert set(families.values()) <= {2}
-    for track in movie.lineage:
+    for track in film.lineage:
         if track.parent:
             assert tracks[track.parent].end == track.begin - 1
-    assert len(movie.divisions) == len(families)
-    for frame, mother, daughters in movie.divisions:
+    assert len(film.divisions) == len(families)
+    for frame, mother, daughters in film.divisions:
         assert tracks[mother].end == frame - 1
         assert [tracks[d].begin for d in daughters] == [frame, frame]
         assert [tracks[d].parent for d in daughters] == [mother, mother]
 
-    for event in movie.events:
+    for event in film.events:
         track = tracks[event.label]
         assert track.begin <= event.frame <= event.end <= track.end
-    assert movie.events == sorted(movie.events)
+    assert film.events == sorted(film.events)
 
 
 class TestConsistency:
@@ -82,38 +82,38 @@ class TestConsistency:
     @settings(max_examples=3, deadline=None)
     @given(seed=st.integers(0, 2**32 - 1))
     def test_they_agree_in_3d(self, seed):
-        movie = dividing_cells(
+        film = dividing_cells(
             6, (10, 40, 40), pixel_size_um=(2, 1, 1), n=4, rng=seed, division_time_min=140
         )
-        assert movie.images.shape == movie.labels.shape == (6, 10, 40, 40)
-        assert movie.tracks.shape[1] == 5
-        check_consistency(movie)
+        assert film.images.shape == film.labels.shape == (6, 10, 40, 40)
+        assert film.tracks.shape[1] == 5
+        check_consistency(film)
 
-    def test_the_busy_movie_has_all_that_is_to_be_checked(self, movie):
-        check_consistency(movie)
-        assert len(movie.divisions) >= 5
-        assert {event.kind for event in movie.events} == {"mitosis", "flash"}
+    def test_the_busy_film_has_all_that_is_to_be_checked(self, film):
+        check_consistency(film)
+        assert len(film.divisions) >= 5
+        assert {event.kind for event in film.events} == {"mitosis", "flash"}
 
-    def test_cells_enter_and_leave(self, movie):
-        mothers = {track.parent for track in movie.lineage}
-        entered = [t for t in movie.lineage if t.begin > 0 and not t.parent]
-        left = [t for t in movie.lineage if t.end < 59 and t.label not in mothers]
+    def test_cells_enter_and_leave(self, film):
+        mothers = {track.parent for track in film.lineage}
+        entered = [t for t in film.lineage if t.begin > 0 and not t.parent]
+        left = [t for t in film.lineage if t.end < 59 and t.label not in mothers]
         assert len(entered) >= 5
         assert len(left) >= 5
-        where = {(int(r[0]), int(r[1])): r[2:] for r in movie.tracks}
+        where = {(int(r[0]), int(r[1])): r[2:] for r in film.tracks}
         for label, frame in [(t.label, t.begin) for t in entered]:
             centre = where[label, frame]
             assert np.minimum(centre, 100 - centre).min() < 15  # within a cell and a step
 
     def test_n_cells_have_their_centre_in_the_first_frame(self):
-        movie = dividing_cells(1, (128, 128), n=9, rng=1)
-        inside = np.all((movie.tracks[:, 2:] > -0.25) & (movie.tracks[:, 2:] < 63.75), axis=1)
+        film = dividing_cells(1, (128, 128), n=9, rng=1)
+        inside = np.all((film.tracks[:, 2:] > -0.25) & (film.tracks[:, 2:] < 63.75), axis=1)
         assert np.count_nonzero(inside) == 9
 
-    def test_labels_lie_where_the_tracks_say(self, movie):
-        rows = [r for r in movie.tracks if np.all((r[2:] > 12) & (r[2:] < 88))]
+    def test_labels_lie_where_the_tracks_say(self, film):
+        rows = [r for r in film.tracks if np.all((r[2:] > 12) & (r[2:] < 88))]
         for label, frame, *centre_um in rows[::20]:
-            mask = movie.labels[int(frame)] == label
+            mask = film.labels[int(frame)] == label
             seen_um = 0.5 * np.array(center_of_mass(mask))
             assert np.linalg.norm(seen_um - centre_um) < 1.5
 
@@ -123,7 +123,7 @@ class TestLife:
         speed, persistence, lags = 0.8, 15.0, np.array([1, 2, 4, 8, 16])
         squares = {lag: [] for lag in lags}
         for seed in range(2):
-            movie = dividing_cells(
+            film = dividing_cells(
                 33,
                 (400, 400),
                 pixel_size_um=2.5,
@@ -133,10 +133,10 @@ class TestLife:
                 persistence_min=persistence,
                 division_time_min=np.inf,
             )
-            middle = movie.tracks[movie.tracks[:, 1] == 16]
+            middle = film.tracks[film.tracks[:, 1] == 16]
             far_from_edge = np.all((middle[:, 2:] > 150) & (middle[:, 2:] < 850), axis=1)
             for label in middle[far_from_edge, 0]:
-                path = movie.tracks[movie.tracks[:, 0] == label, 2:]
+                path = film.tracks[film.tracks[:, 0] == label, 2:]
                 assert len(path) == 33  # else the fast would be missing
                 for lag in lags:
                     squares[lag] += list(((path[lag::lag] - path[:-lag:lag]) ** 2).sum(axis=1))
@@ -148,7 +148,7 @@ class TestLife:
     def test_a_culture_doubles_in_the_division_time(self):
         starts = ends = divisions = 0
         for seed in range(4):
-            movie = dividing_cells(
+            film = dividing_cells(
                 25,
                 (160, 160),
                 pixel_size_um=2.0,
@@ -157,30 +157,30 @@ class TestLife:
                 speed_um_per_min=0.2,
                 rng=seed,
             )
-            starts += len(np.unique(movie.labels[0])) - 1
-            ends += len(np.unique(movie.labels[-1])) - 1
-            divisions += len(movie.divisions)
+            starts += len(np.unique(film.labels[0])) - 1
+            ends += len(np.unique(film.labels[-1])) - 1
+            divisions += len(film.divisions)
         grown = 2 ** (24 * 5 / 240)
         assert ends / starts == pytest.approx(grown, rel=0.1)
         assert divisions == pytest.approx(starts * (grown - 1), rel=0.15)
 
-    def test_daughters_share_place_area_and_light_of_their_mother(self, movie):
-        where = {(int(r[0]), int(r[1])): r[2:] for r in movie.tracks}
-        for frame, mother, daughters in movie.divisions:
-            before, after = movie.labels[frame - 1], movie.labels[frame]
+    def test_daughters_share_place_area_and_light_of_their_mother(self, film):
+        where = {(int(r[0]), int(r[1])): r[2:] for r in film.tracks}
+        for frame, mother, daughters in film.divisions:
+            before, after = film.labels[frame - 1], film.labels[frame]
             area = np.count_nonzero(before == mother)
             areas = [np.count_nonzero(after == d) for d in daughters]
             assert sum(areas) == pytest.approx(area, rel=0.25)
             assert min(areas) > 0.35 * area
-            lights = [light(movie, frame, d)[0] for d in daughters]
-            assert sum(lights) == pytest.approx(light(movie, frame - 1, mother)[0], rel=0.2)
+            lights = [light(film, frame, d)[0] for d in daughters]
+            assert sum(lights) == pytest.approx(light(film, frame - 1, mother)[0], rel=0.2)
             middle = np.mean([where[d, frame] for d in daughters], axis=0)
             assert np.linalg.norm(middle - where[mother, frame - 1]) < 4
 
-    def test_cells_hardly_push_into_each_other(self, movie):
-        radii = np.sqrt(np.bincount(movie.labels[30].ravel())[1:] / np.pi) * 0.5
+    def test_cells_hardly_push_into_each_other(self, film):
+        radii = np.sqrt(np.bincount(film.labels[30].ravel())[1:] / np.pi) * 0.5
         for frame in range(0, 60, 10):
-            rows = movie.tracks[movie.tracks[:, 1] == frame]
+            rows = film.tracks[film.tracks[:, 1] == frame]
             inside = np.all((rows[:, 2:] > 10) & (rows[:, 2:] < 90), axis=1)
             centres = rows[inside, 2:]
             distance = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
@@ -188,29 +188,29 @@ class TestLife:
             assert distance.min() > 0.9 * radii[radii > 3].min()
 
     def test_cells_grow_to_twice_their_size(self):
-        movie = dividing_cells(
+        film = dividing_cells(
             60, (200, 200), n=15, speed_um_per_min=0, division_time_min=300, rng=2
         )
-        whole = [t for t in movie.lineage if t.parent and t.end - t.begin > 30]
+        whole = [t for t in film.lineage if t.parent and t.end - t.begin > 30]
         assert whole
         for track in whole:
             begin, end = track.begin + 6, track.begin + 30  # spread again, not yet rounded
-            young = np.count_nonzero(movie.labels[begin] == track.label)
-            old = np.count_nonzero(movie.labels[end] == track.label)
+            young = np.count_nonzero(film.labels[begin] == track.label)
+            old = np.count_nonzero(film.labels[end] == track.label)
             assert old / young == pytest.approx(2 ** (24 * 5 / 300), rel=0.2)
 
 
 class TestEvents:
-    def test_a_flash_lights_up_in_its_frame_and_decays(self, movie):
+    def test_a_flash_lights_up_in_its_frame_and_decays(self, film):
         checked = 0
-        for event in movie.events:
+        for event in film.events:
             frame = event.frame
-            others = [e for e in movie.events if e.label == event.label and e != event]
+            others = [e for e in film.events if e.label == event.label and e != event]
             alone = not any(e.frame <= frame + 2 and frame - 1 <= e.end for e in others)
-            begin = by_label(movie)[event.label].begin
+            begin = by_label(film)[event.label].begin
             if event.kind == "flash" and alone and begin < frame <= event.end - 2:
                 before, now, later = (
-                    light(movie, f, event.label)[1] for f in (frame - 1, frame, frame + 2)
+                    light(film, f, event.label)[1] for f in (frame - 1, frame, frame + 2)
                 )
                 assert now / before == pytest.approx(2.5, rel=0.15)
                 assert later / before == pytest.approx(1 + 1.5 * np.exp(-1), rel=0.15)
@@ -218,7 +218,7 @@ class TestEvents:
         assert checked >= 5
 
     def test_flashes_are_as_frequent_as_asked_for(self):
-        movie = dividing_cells(
+        film = dividing_cells(
             30,
             (200, 200),
             pixel_size_um=2.5,
@@ -227,51 +227,51 @@ class TestEvents:
             flash_rate_per_cell_hour=0.5,
             rng=0,
         )
-        expected = 0.5 * len(movie.tracks) * 5 / 60
-        assert abs(len(movie.events) - expected) < 4 * np.sqrt(expected)
+        expected = 0.5 * len(film.tracks) * 5 / 60
+        assert abs(len(film.events) - expected) < 4 * np.sqrt(expected)
 
-    def test_before_a_division_the_mother_is_round_small_and_bright(self, movie):
-        mitoses = {e.label: e for e in movie.events if e.kind == "mitosis"}
-        for frame, mother, _ in movie.divisions:
+    def test_before_a_division_the_mother_is_round_small_and_bright(self, film):
+        mitoses = {e.label: e for e in film.events if e.kind == "mitosis"}
+        for frame, mother, _ in film.divisions:
             event = mitoses[mother]
             assert event.end == frame - 1
             assert event.end - event.frame + 1 in (5, 6, 7) or event.frame == 0  # 30 min
-        mothers = [d.mother for d in movie.divisions if mitoses[d.mother].frame > 3]
+        mothers = [d.mother for d in film.divisions if mitoses[d.mother].frame > 3]
         assert len(mothers) >= 3
         for mother in mothers:
             start, end = mitoses[mother].frame - 1, mitoses[mother].end
-            if start in at_rest(movie, mother):
-                spread, rounded = (light(movie, f, mother) for f in (start, end))
+            if start in at_rest(film, mother):
+                spread, rounded = (light(film, f, mother) for f in (start, end))
                 assert rounded[1] / spread[1] == pytest.approx(1 / 0.6, rel=0.15)
                 assert rounded[0] / spread[0] == pytest.approx(1, rel=0.2)
 
     def test_without_flashes_and_divisions_nothing_happens(self):
-        movie = dividing_cells(
+        film = dividing_cells(
             10, (96, 96), n=5, flash_rate_per_cell_hour=0, division_time_min=np.inf, rng=0
         )
-        assert movie.events == []
-        assert movie.divisions == []
+        assert film.events == []
+        assert film.divisions == []
 
 
 class TestImages:
-    def test_dark_outside_of_cells_and_around_1_at_the_brightest(self, movie):
-        assert movie.images.dtype == np.float32
-        assert movie.labels.dtype == np.int32
-        assert movie.images.min() == 0
-        assert 0.7 < movie.images.max() < 1.5
-        assert np.all(movie.images[movie.labels > 0] > 0)
-        outside = movie.images[movie.labels == 0]
+    def test_dark_outside_of_cells_and_around_1_at_the_brightest(self, film):
+        assert film.images.dtype == np.float32
+        assert film.labels.dtype == np.int32
+        assert film.images.min() == 0
+        assert 0.7 < film.images.max() < 1.5
+        assert np.all(film.images[film.labels > 0] > 0)
+        outside = film.images[film.labels == 0]
         assert np.mean(outside > 0) < 0.05  # nothing but anti-aliased edges
 
-    def test_edges_are_anti_aliased(self, movie):
-        edge = (movie.images[0] > 0) & (movie.labels[0] == 0)
-        assert 0 < movie.images[0][edge].mean() < 0.5 * movie.images[0][movie.labels[0] > 0].mean()
+    def test_edges_are_anti_aliased(self, film):
+        edge = (film.images[0] > 0) & (film.labels[0] == 0)
+        assert 0 < film.images[0][edge].mean() < 0.5 * film.images[0][film.labels[0] > 0].mean()
 
     def test_texture_moves_with_the_cell(self):
-        movie = dividing_cells(
+        film = dividing_cells(
             8, (128, 128), n=1, division_time_min=np.inf, flash_rate_per_cell_hour=0, rng=0
         )
-        values = [np.sort(i[k == 1])[::10] for i, k in zip(movie.images, movie.labels, strict=True)]
+        values = [np.sort(i[k == 1])[::10] for i, k in zip(film.images, film.labels, strict=True)]
         size = min(map(len, values))
         for frame in values:
             assert np.corrcoef(frame[:size], values[0][:size])[0, 1] > 0.98
@@ -294,7 +294,7 @@ class TestConveniences:
         assert bleaching(3, half_life_frames=np.inf).tolist() == [1, 1, 1]
 
     def test_divisions_of_a_small_tree(self):
-        movie = Movie(
+        film = Film(
             images=np.zeros((5, 4, 4), np.float32),
             labels=np.zeros((5, 4, 4), np.int32),
             lineage=[Track(1, 0, 2, 0), Track(2, 0, 4, 0), Track(3, 3, 4, 1), Track(4, 3, 4, 1)],
@@ -304,8 +304,8 @@ class TestConveniences:
             frame_interval_s=60.0,
             bleaching=np.ones(5),
         )
-        assert movie.divisions == [Division(3, 1, (3, 4))]
-        assert movie.times_s.tolist() == [0, 60, 120, 180, 240]
+        assert film.divisions == [Division(3, 1, (3, 4))]
+        assert film.times_s.tolist() == [0, 60, 120, 180, 240]
 
     def test_same_seed_same_bits(self):
         one, two = (dividing_cells(8, (96, 96), rng=7, **BUSY) for _ in range(2))
@@ -314,7 +314,7 @@ class TestConveniences:
         np.testing.assert_array_equal(one.tracks, two.tracks)
         assert (one.lineage, one.events) == (two.lineage, two.events)
 
-    def test_other_seed_other_movie(self):
+    def test_other_seed_other_film(self):
         one, two = (dividing_cells(1, (64, 64), n=2, rng=seed) for seed in (1, 2))
         assert not np.array_equal(one.images, two.images)
 
@@ -357,16 +357,16 @@ class TestBadInput:
 
 
 class TestCulture:
-    def test_a_movie_is_a_culture_that_is_exposed_every_frame(self):
-        movie = dividing_cells(4, (64, 64), n=3, half_life_frames=2, rng=5)
+    def test_a_film_is_a_culture_that_is_exposed_every_frame(self):
+        film = dividing_cells(4, (64, 64), n=3, half_life_frames=2, rng=5)
         culture = Culture((64, 64), CellParameters(), n=3, half_life_exposures=2, rng=5)
         for frame in range(4):
             if frame:
                 culture.advance(5)
             image, ids = culture.draw()
             culture.expose()
-            np.testing.assert_array_equal(image, movie.images[frame])
-            np.testing.assert_array_equal(ids > 0, movie.labels[frame] > 0)
+            np.testing.assert_array_equal(image, film.images[frame])
+            np.testing.assert_array_equal(ids > 0, film.labels[frame] > 0)
 
     def test_light_bleaches_and_time_does_not(self):
         culture = Culture((64, 64), CellParameters(), n=3, half_life_exposures=4, rng=0)

@@ -1,4 +1,4 @@
-"""Cells that move, divide, enter and leave: movies with the lineage that made them."""
+"""Cells that move, divide, enter and leave: films with the lineage that made them."""
 
 import math
 from collections.abc import Sequence
@@ -74,8 +74,8 @@ class Event(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Movie:
-    """A movie of cells together with all that there is to know about it.
+class Film:
+    """A film of cells together with all that there is to know about it.
 
     Attributes
     ----------
@@ -182,7 +182,7 @@ def dividing_cells(
     flash_decay_min: float = 10.0,
     half_life_frames: float = np.inf,
     rng: np.random.Generator | int,
-) -> Movie:
+) -> Film:
     r"""Film nuclei-like cells that move, push each other aside, grow, divide, enter and leave.
 
     Cells walk with persistence: their velocity forgets its direction after a while. Left alone,
@@ -193,7 +193,7 @@ def dividing_cells(
     A cell doubles its size from one division to the next, exponentially in time. Before it
     divides it rounds up and stands still, smaller and brighter, since the amount of fluorophore
     stays; its two daughters share size and fluorophore, and spread again. Cells that
-    are not stopped by the edge of the movie therefore become :math:`2^{t/T}` times as many.
+    are not stopped by the edge of the film therefore become :math:`2^{t/T}` times as many.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ def dividing_cells(
 
     Returns
     -------
-    Movie
+    Film
         Images, labels, lineage (in the style of the Cell Tracking Challenge [2]_), tracks and
         events. Background is 0; resting cells are at 0.2 to 0.32 on average, cells in mitosis at
         up to 0.53, and the brightest pixel of a flash is around 1. Edges are anti-aliased; there
@@ -261,8 +261,8 @@ def dividing_cells(
 
     Examples
     --------
-    >>> movie = dividing_cells(20, (128, 128), n=6, rng=0)
-    >>> movie.images.shape
+    >>> film = dividing_cells(20, (128, 128), n=6, rng=0)
+    >>> film.images.shape
     (20, 128, 128)
     """
     checks.number("frame_interval_s", frame_interval_s, above=0)
@@ -286,12 +286,12 @@ def dividing_cells(
         half_life_exposures=half_life_frames,
         rng=rng,
     )
-    _limits.memory(f"a movie of {len(fading)} frames", len(fading) * math.prod(shape), 16)
+    _limits.memory(f"a film of {len(fading)} frames", len(fading) * math.prod(shape), 16)
     images, ids, seen = _film(culture, len(fading), minutes)
     lineage, label_of = _follow(seen)
     for frame, row in enumerate(label_of):
         ids[frame] = row[ids[frame]]
-    return Movie(
+    return Film(
         images=images,
         labels=ids,
         lineage=lineage,
