@@ -18,15 +18,20 @@ from aimicro.segment.pixel_classifier import PixelClassifier
 from aimicro.simulate import nuclei, scribble
 
 
-def seconds(run: Callable[[], object], *, rounds: int = 2) -> float:
-    """Shortest time on the processor, after one run to warm up."""
-    run()
-    took = []
-    for _ in range(rounds):
-        start = time.process_time()
+def seconds(*runs: Callable[[], object], rounds: int = 5) -> list[float]:
+    """Shortest time of each on the processor, after one run to warm up.
+
+    In turns, so that all meet the same neighbours on the machine.
+    """
+    for run in runs:
         run()
-        took.append(time.process_time() - start)
-    return min(took)
+    took: list[list[float]] = [[] for _ in runs]
+    for _ in range(rounds):
+        for run, times in zip(runs, took, strict=True):
+            start = time.process_time()
+            run()
+            times.append(time.process_time() - start)
+    return [min(times) for times in took]
 
 
 def plain(image: np.ndarray) -> np.ndarray:
@@ -57,10 +62,12 @@ def plain(image: np.ndarray) -> np.ndarray:
 def test_features_against_a_loop_over_scikit_image(shape: tuple[int, ...]) -> None:
     """Faster. Half of the features, by scikit-image's own function, are timed beside it."""
     image = np.random.default_rng(0).random(shape, dtype=np.float32)
-    ours = seconds(lambda: features(image))
-    theirs = seconds(lambda: plain(image))
     options = {"sigma_min": 0.7, "sigma_max": 10, "num_sigma": len(SIGMAS)}
-    fewer = seconds(lambda: feature.multiscale_basic_features(image, **options))
+    ours, theirs, fewer = seconds(
+        lambda: features(image),
+        lambda: plain(image),
+        lambda: feature.multiscale_basic_features(image, **options),
+    )
     print(
         f"\nfeatures of {shape}: {1e3 * ours:.0f} ms; a loop over scikit-image takes "
         f"{theirs / ours:.1f} times as long, multiscale_basic_features {fewer / ours:.1f} times"
@@ -82,8 +89,8 @@ def test_features_and_prediction_against_a_loop_over_scikit_image() -> None:
         found = forest.predict_proba(described.reshape(-1, described.shape[-1]))
         return found.T.reshape(-1, *image.shape)
 
-    ours = seconds(lambda: classifier.probabilities(image))
-    ratio = seconds(theirs) / ours
+    ours, peers = seconds(lambda: classifier.probabilities(image), theirs)
+    ratio = peers / ours
     print(f"\nfeatures and prediction of (512, 512): {ours:.2f} s, {ratio:.1f} times a plain loop")
     assert np.abs(classifier.probabilities(image) - theirs()).mean() < 1e-3
     assert ratio > 1
