@@ -77,6 +77,20 @@ def test_every_picture_has_an_alternative_text(built: Path, pages: Pages):
     assert not mute, "\n".join(mute)
 
 
+PYTHON = re.compile(r"\{'|\b(?:array|np\.\w+)\(|<\w[\w.]* object|\bnan\b")
+
+
+def test_captions_and_alternative_texts_are_in_words(built: Path, pages: Pages):
+    spoken = [
+        f"{page.relative_to(built)}: {text[:100]}"
+        for page, soup in pages.items()
+        for tag in soup.select("[aria-label], [alt], figcaption, caption")
+        for text in (tag.get("aria-label"), tag.get("alt"), tag.get_text())
+        if text and PYTHON.search(text)
+    ]
+    assert not spoken, "\n".join(spoken)
+
+
 def test_pages_load_nothing_from_another_site(built: Path, pages: Pages):
     foreign = []
     for page, soup in pages.items():
