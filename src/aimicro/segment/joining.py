@@ -217,6 +217,7 @@ class Joiner:
             near.setdefault(b, set()).add(a)
 
         def sure(a: int, b: int) -> float:
+            """How probably the line between two pieces is false."""
             sights = _sights(ids, light, (a, b), _around([windows[a], windows[b]]))
             return float(self.model.predict_proba([sights])[0, 1])
 
