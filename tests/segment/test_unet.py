@@ -239,3 +239,17 @@ def test_bad_weights_are_refused(arguments: dict, message: str) -> None:
 def test_bad_outputs_are_refused(output: np.ndarray, arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         segment(output, **arguments)
+
+
+def test_a_waist_is_cut_only_where_it_is_asked_for() -> None:
+    y, x = np.mgrid[:40, :64]
+    two = (np.hypot(y - 20, x - 20) < 14) | (np.hypot(y - 20, x - 44) < 14)
+    said = targets(two.astype(np.int32), borders=2)
+    assert segment(said, logits=False).max() == 1
+    assert segment(said, logits=False, waist_depth=50).max() == 1
+    cut = segment(said, logits=False, waist_depth=0.5)
+    assert cut.max() == 2
+    assert np.array_equal(cut > 0, two)
+    assert len(np.unique(cut[:, :28][two[:, :28]])) == 1
+    with pytest.raises(ValueError, match="depth"):
+        segment(said, logits=False, waist_depth=-1)

@@ -21,6 +21,7 @@ from scipy.special import expit, softmax
 from skimage.segmentation import watershed
 
 from aimicro import checks
+from aimicro.segment.watershed import watershed_by_distance
 
 Image = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
@@ -162,6 +163,7 @@ def segment(
     *,
     threshold: float = 0.5,
     seed_threshold: float = 0.5,
+    waist_depth: float | None = None,
     min_pixels: int = 0,
     logits: bool = True,
 ) -> Labels:
@@ -183,6 +185,10 @@ def segment(
     seed_threshold : float, default 0.5
         With borders: probability above which a pixel belongs to the inside. The higher, the more
         objects come apart.
+    waist_depth : float, optional
+        With borders: cut seeds at their waists, too, as `aimicro.segment.watershed_by_distance`
+        does, where the distance to what is no seed falls by so many pixels. Few touching objects
+        then stay one, and some that are one come apart: see `aimicro.segment.joining`.
     min_pixels : int, default 0
         Smaller objects are left out.
     logits : bool, default True
@@ -221,7 +227,12 @@ def segment(
     if len(chances) == 1:
         found, _ = components(chances[0] > threshold)
     else:
-        found = _grown(chances[1] > sure, chances[1], chances[1] + chances[2] > threshold)
+        inside = chances[1] > sure
+        if waist_depth is None:
+            seeds, _ = components(inside)
+        else:
+            seeds = watershed_by_distance(inside, depth=waist_depth)
+        found = _grown(seeds, chances[1], chances[1] + chances[2] > threshold)
     sizes = np.bincount(found.ravel())
     kept = (sizes >= max(least, 1)) & (np.arange(len(sizes)) > 0)
     return np.asarray((np.cumsum(kept) * kept)[found], np.int32)
@@ -237,14 +248,15 @@ def _near_another(ids: npt.NDArray[np.integer], widths: Sequence[int]) -> _Mask:
     return np.asarray(lowest != highest)
 
 
-def _grown(sure: _Mask, inside: Image, foreground: _Mask) -> npt.NDArray[np.integer]:
-    """Seeds where it is surely inside, grown over the foreground; what has none is one object."""
-    seeds, n_seeds = components(sure)
+def _grown(
+    seeds: npt.NDArray[np.integer], inside: Image, foreground: _Mask
+) -> npt.NDArray[np.integer]:
+    """Seeds, grown over the foreground; what has none is one object."""
     whole, n_whole = components(foreground)
     seedless = np.ones(n_whole + 1, bool)
     seedless[np.unique(whole[seeds > 0])] = False
     seedless[0] = False
-    seeds = np.where(seedless[whole], n_seeds + whole, seeds)
+    seeds = np.where(seedless[whole], seeds.max() + whole, seeds)
     return np.asarray(watershed(-inside, seeds, mask=foreground))
 
 

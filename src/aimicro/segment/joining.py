@@ -1,0 +1,299 @@
+"""Pieces that were cut too often, joined again by what was learned of true and false lines.
+
+A threshold cuts where a single value is low. Somebody who looks at two pieces sees more: how dark
+the line between them is, whether they are as bright, and whether they make one round whole.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from skimage.morphology import convex_hull_image
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from aimicro import checks
+from aimicro.segment._objects import Light, light_of, same_shape, smoothed
+
+Labels = npt.NDArray[np.int32]
+Pair = tuple[int, int]
+_Mask = npt.NDArray[np.bool_]
+
+SIGHTS = (
+    "light of the line",
+    "darkest quarter of the line",
+    "likeness of light",
+    "fill",
+    "fill lost",
+    "smaller area",
+    "area",
+    "line to side",
+    "line to whole",
+)
+_SIGMA = 0.5  # pixels: noise of single pixels goes, lines of two pixels stay
+_REACH = 2  # pixels on either side of a contact that count as its line
+_AROUND = _REACH + 1
+
+
+class Contacts(NamedTuple):
+    """Pieces that touch, and what is to be seen there.
+
+    Attributes
+    ----------
+    pairs : list of tuple of int
+        The ids of both pieces, the lower one first.
+    sights : ndarray of float64, (N, 9)
+        The numbers that `SIGHTS` names, for each pair.
+
+    Notes
+    -----
+    Used in chapter 9, *From a threshold to a U-Net*.
+    """
+
+    pairs: list[Pair]
+    sights: Light
+
+
+def contacts(labels: npt.ArrayLike, image: npt.ArrayLike) -> Contacts:
+    """Describe each line along which two pieces touch.
+
+    Parameters
+    ----------
+    labels : array_like of int, (Y, X)
+        Pieces, 0 for background.
+    image : array_like, (Y, X)
+        Intensities; the objects are bright.
+
+    Returns
+    -------
+    Contacts
+        Pairs, and for each: the median light of the line and its lower quartile, both over that
+        of the dimmer piece; the light of the dimmer piece over that of the brighter; the fraction
+        of its convex hull that the whole of both fills, and how much less that is than for the
+        two alone; the logarithms of the area of the smaller piece and of the whole, in pixels; the
+        length of the line over the root of each of these areas.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no label image, and an image of another shape.
+
+    Notes
+    -----
+    Pieces touch where pixels lie side by side. Light is counted from the background.
+
+    Used in chapter 9, *From a threshold to a U-Net*.
+
+    Examples
+    --------
+    >>> found = contacts([[1, 1, 2, 2, 0, 3]] * 3, np.ones((3, 6)))
+    >>> found.pairs, found.sights.shape
+    ([(1, 2)], (1, 9))
+    """
+    ids, light = _checked(labels, image)
+    numbers, windows = sorted(_touching(ids)), ndimage.find_objects(ids)
+    rows = [_sights(ids, light, two, _around([windows[i - 1] for i in two])) for two in numbers]
+    names = np.unique(np.append(labels, 0))  # numbers are their places
+    pairs = [(int(names[a]), int(names[b])) for a, b in numbers]
+    return Contacts(pairs, np.array(rows, np.float64).reshape(len(pairs), len(SIGHTS)))
+
+
+@dataclass(frozen=True, eq=False)
+class Joiner:
+    """A logistic regression that tells true lines from false ones; made by `fit`.
+
+    Attributes
+    ----------
+    model : sklearn.pipeline.Pipeline
+        Takes the sights of `contacts`.
+
+    Notes
+    -----
+    Areas are in pixels: it knows objects of the size that it was shown.
+
+    Used in chapter 9, *From a threshold to a U-Net*.
+
+    References
+    ----------
+    J. Nunez-Iglesias, R. Kennedy, T. Parag, J. Shi, D. B. Chklovskii, "Machine learning of
+    hierarchical clustering to segment 2D and 3D images", PLoS ONE 8, e71715 (2013).
+    doi:10.1371/journal.pone.0071715
+
+    Examples
+    --------
+    >>> y, x = np.mgrid[:24, :48]
+    >>> truth = (np.hypot(y - 12, x - 13) < 10) + 2 * (np.hypot(y - 12, x - 32) < 10)
+    >>> cut = np.where((truth == 1) & (y > 11), 3, truth)
+    >>> image = np.minimum(truth, 1.0)
+    >>> joiner = Joiner.fit([cut], images=[image], truths=[truth])
+    >>> int(cut.max()), int(joiner.join(cut, image).max())
+    (3, 2)
+    """
+
+    model: Pipeline
+
+    @classmethod
+    def fit(
+        cls,
+        pieces: Sequence[npt.ArrayLike],
+        *,
+        images: Sequence[npt.ArrayLike],
+        truths: Sequence[npt.ArrayLike],
+    ) -> Self:
+        """Learn from images whose objects are known.
+
+        A line between two pieces is false if most of what is object in both belongs to the same
+        one. The lines between the true objects themselves are examples of true ones.
+
+        Parameters
+        ----------
+        pieces : sequence of array_like of int, (Y, X)
+            Objects that were cut too often rather than too seldom.
+        images, truths : sequence of array_like
+            What they were found in, and the true objects; as many.
+
+        Returns
+        -------
+        Joiner
+            Which has learnt.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For numbers and shapes that do not match, and if all lines are true or all false.
+        """
+        given = checks.same_number(pieces=pieces, images=images, truths=truths)
+        sights, false = [], []
+        for found, image, truth in zip(*given, strict=True):
+            objects, _ = _checked(truth, image)
+            for labels in (np.asarray(found), objects):
+                lines = contacts(labels, image)
+                of = _true_id(labels, objects)
+                sights.append(lines.sights)
+                false += [of[a] == of[b] > 0 for a, b in lines.pairs]
+        if len(set(false)) < 2:
+            raise ValueError(
+                f"Expected true and false lines, got {len(false) - sum(false)} true and "
+                f"{sum(false)} false. Give pieces that are cut more often, in fields where "
+                "objects touch."
+            )
+        model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
+        return cls(model.fit(np.concatenate(sights), np.array(false)))
+
+    def join(
+        self, labels: npt.ArrayLike, image: npt.ArrayLike, *, threshold: float = 0.5
+    ) -> Labels:
+        """Join what touches along a false line, the surest first, looking again after each.
+
+        Parameters
+        ----------
+        labels : array_like of int, (Y, X)
+            Pieces, 0 for background.
+        image : array_like, (Y, X)
+            What they were found in.
+        threshold : float
+            Probability, from 0 to 1, above which a line is false.
+
+        Returns
+        -------
+        ndarray of int32, (Y, X)
+            The pieces that are left, numbered from 1.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `contacts`, and for a threshold out of range.
+        """
+        least = checks.number("threshold", threshold, low=0, high=1, hint="Try 0.5.")
+        ids, light = _checked(labels, image)
+        windows: dict[int, Any] = dict(enumerate(ndimage.find_objects(ids), start=1))
+        near: dict[int, set[int]] = {}
+        for a, b in _touching(ids):
+            near.setdefault(a, set()).add(b)
+            near.setdefault(b, set()).add(a)
+
+        def sure(a: int, b: int) -> float:
+            """How probably the line between two pieces is false."""
+            sights = _sights(ids, light, (a, b), _around([windows[a], windows[b]]))
+            return float(self.model.predict_proba([sights])[0, 1])
+
+        chance = {(a, b): sure(a, b) for a in near for b in near[a] if a < b}
+        while chance and max(chance.values()) > least:
+            a, b = max(chance, key=lambda pair: chance[pair])
+            window = _around([windows[a], windows[b]], by=0)
+            ids[window][ids[window] == b] = a
+            windows[a] = window
+            near[a] = (near[a] | near.pop(b)) - {a, b}
+            chance = {pair: p for pair, p in chance.items() if not {a, b} & {*pair}}
+            for other in near[a]:
+                near[other] = (near[other] - {b}) | {a}
+                pair = (min(a, other), max(a, other))
+                chance[pair] = sure(*pair)
+        return np.unique(ids, return_inverse=True)[1].reshape(ids.shape).astype(np.int32)
+
+
+def _checked(labels: npt.ArrayLike, image: npt.ArrayLike) -> tuple[Labels, Light]:
+    """A copy of the labels, numbered without gaps, and the light above the background."""
+    ids = checks.labels("labels", labels, ndim=2, hint="Join the pieces of one 2D image.")
+    light = light_of(smoothed(same_shape("image", image, ids.shape), _SIGMA, (1, 1)), ids == 0)
+    names = np.unique(np.append(ids.ravel(), 0))
+    return np.searchsorted(names, ids).astype(np.int32), light
+
+
+def _touching(ids: Labels) -> set[Pair]:
+    """The ids of each two pieces with pixels side by side."""
+    found: set[Pair] = set()
+    for one, other in ((ids[1:], ids[:-1]), (ids[:, 1:], ids[:, :-1])):
+        both = np.sort(np.stack([one, other], axis=-1)[(one != other) & (one > 0) & (other > 0)])
+        found |= {(int(a), int(b)) for a, b in np.unique(both, axis=0)}
+    return found
+
+
+def _around(windows: Sequence[tuple[slice, ...]], by: int = _AROUND) -> tuple[slice, ...]:
+    """The smallest window that holds all of these, and some pixels around it."""
+    sides = zip(*windows, strict=True)
+    return tuple(
+        slice(max(min(s.start for s in side) - by, 0), max(s.stop for s in side) + by)
+        for side in sides
+    )
+
+
+def _sights(ids: Labels, light: Light, pair: Pair, window: tuple[slice, ...]) -> list[float]:
+    """What is to be seen of two pieces that touch, in the order of `SIGHTS`."""
+    shown, parts = light[window], [ids[window] == i for i in pair]
+    whole = parts[0] | parts[1]
+    line = whole & np.logical_and(*(ndimage.binary_dilation(p, iterations=_REACH) for p in parts))
+    dim, bright = sorted(max(float(np.median(shown[part])), 1e-9) for part in parts)
+    areas = [np.count_nonzero(part) for part in parts]
+    alone = [area * _fill(part) for area, part in zip(areas, parts, strict=True)]
+    small, area, fill = min(areas), sum(areas), _fill(whole)
+    length = np.count_nonzero(line) / (2 * _REACH)
+    return [
+        float(np.median(shown[line])) / dim,
+        float(np.percentile(shown[line], 25)) / dim,
+        dim / bright,
+        fill,
+        fill - sum(alone) / area,
+        float(np.log(small)),
+        float(np.log(area)),
+        length / np.sqrt(small),
+        length / np.sqrt(area),
+    ]
+
+
+def _fill(mask: _Mask) -> float:
+    """The fraction of its convex hull that a piece fills."""
+    return float(np.count_nonzero(mask) / np.count_nonzero(convex_hull_image(mask)))
+
+
+def _true_id(found: npt.NDArray[Any], truth: Labels) -> dict[int, int]:
+    """The object that has most of each piece, 0 for a piece on the background."""
+    names, numbers = np.unique(found, return_inverse=True)
+    shared = np.zeros((len(names), int(truth.max()) + 1), np.int64)
+    np.add.at(shared, (numbers.ravel(), truth.ravel()), 1)
+    shared[:, 0] = 0
+    return {int(name): int(row.argmax()) for name, row in zip(names, shared, strict=True)}
