@@ -4,7 +4,8 @@ from scipy.spatial import ConvexHull
 
 from aimicro import data
 from aimicro.segment import SegmentationTask, foreground, watershed_by_distance
-from aimicro.segment.joining import SIGHTS, Joiner, contacts
+from aimicro.segment._lines import SIGHTS
+from aimicro.segment.joining import Joiner, contacts
 
 RNG = np.random.default_rng(5)
 Y, X = np.mgrid[:96, :120]

@@ -11,32 +11,13 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from skimage.morphology import convex_hull_image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from aimicro import checks
-from aimicro.segment._objects import Light, light_of, same_shape, smoothed
-
-Labels = npt.NDArray[np.int32]
-Pair = tuple[int, int]
-_Mask = npt.NDArray[np.bool_]
-
-SIGHTS = (
-    "light of the line",
-    "darkest quarter of the line",
-    "likeness of light",
-    "fill",
-    "fill lost",
-    "smaller area",
-    "area",
-    "line to side",
-    "line to whole",
-)
-_SIGMA = 0.5  # pixels: noise of single pixels goes, lines of two pixels stay
-_REACH = 2  # pixels on either side of a contact that count as its line
-_AROUND = _REACH + 1
+from aimicro.segment._lines import SIGHTS, Labels, Pair, around, checked, sights_of, touching
+from aimicro.segment._objects import Light
 
 
 class Contacts(NamedTuple):
@@ -47,7 +28,7 @@ class Contacts(NamedTuple):
     pairs : list of tuple of int
         The ids of both pieces, the lower one first.
     sights : ndarray of float64, (N, 9)
-        The numbers that `SIGHTS` names, for each pair.
+        Nine numbers for each pair, which `contacts` lists.
 
     Notes
     -----
@@ -94,9 +75,9 @@ def contacts(labels: npt.ArrayLike, image: npt.ArrayLike) -> Contacts:
     >>> found.pairs, found.sights.shape
     ([(1, 2)], (1, 9))
     """
-    ids, light = _checked(labels, image)
-    numbers, windows = sorted(_touching(ids)), ndimage.find_objects(ids)
-    rows = [_sights(ids, light, two, _around([windows[i - 1] for i in two])) for two in numbers]
+    ids, light = checked(labels, image)
+    numbers, windows = sorted(touching(ids)), ndimage.find_objects(ids)
+    rows = [sights_of(ids, light, two, around([windows[i - 1] for i in two])) for two in numbers]
     names = np.unique(np.append(labels, 0))  # numbers are their places
     pairs = [(int(names[a]), int(names[b])) for a, b in numbers]
     return Contacts(pairs, np.array(rows, np.float64).reshape(len(pairs), len(SIGHTS)))
@@ -169,7 +150,7 @@ class Joiner:
         given = checks.same_number(pieces=pieces, images=images, truths=truths)
         sights, false = [], []
         for found, image, truth in zip(*given, strict=True):
-            objects, _ = _checked(truth, image)
+            objects, _ = checked(truth, image)
             for labels in (np.asarray(found), objects):
                 lines = contacts(labels, image)
                 of = _true_id(labels, objects)
@@ -209,22 +190,22 @@ class Joiner:
             As `contacts`, and for a threshold out of range.
         """
         least = checks.number("threshold", threshold, low=0, high=1, hint="Try 0.5.")
-        ids, light = _checked(labels, image)
+        ids, light = checked(labels, image)
         windows: dict[int, Any] = dict(enumerate(ndimage.find_objects(ids), start=1))
         near: dict[int, set[int]] = {}
-        for a, b in _touching(ids):
+        for a, b in touching(ids):
             near.setdefault(a, set()).add(b)
             near.setdefault(b, set()).add(a)
 
         def sure(a: int, b: int) -> float:
             """How probably the line between two pieces is false."""
-            sights = _sights(ids, light, (a, b), _around([windows[a], windows[b]]))
-            return float(self.model.predict_proba([sights])[0, 1])
+            seen = sights_of(ids, light, (a, b), around([windows[a], windows[b]]))
+            return float(self.model.predict_proba([seen])[0, 1])
 
         chance = {(a, b): sure(a, b) for a in near for b in near[a] if a < b}
         while chance and max(chance.values()) > least:
             a, b = max(chance, key=lambda pair: chance[pair])
-            window = _around([windows[a], windows[b]], by=0)
+            window = around([windows[a], windows[b]], by=0)
             ids[window][ids[window] == b] = a
             windows[a] = window
             near[a] = (near[a] | near.pop(b)) - {a, b}
@@ -234,60 +215,6 @@ class Joiner:
                 pair = (min(a, other), max(a, other))
                 chance[pair] = sure(*pair)
         return np.unique(ids, return_inverse=True)[1].reshape(ids.shape).astype(np.int32)
-
-
-def _checked(labels: npt.ArrayLike, image: npt.ArrayLike) -> tuple[Labels, Light]:
-    """A copy of the labels, numbered without gaps, and the light above the background."""
-    ids = checks.labels("labels", labels, ndim=2, hint="Join the pieces of one 2D image.")
-    light = light_of(smoothed(same_shape("image", image, ids.shape), _SIGMA, (1, 1)), ids == 0)
-    names = np.unique(np.append(ids.ravel(), 0))
-    return np.searchsorted(names, ids).astype(np.int32), light
-
-
-def _touching(ids: Labels) -> set[Pair]:
-    """The ids of each two pieces with pixels side by side."""
-    found: set[Pair] = set()
-    for one, other in ((ids[1:], ids[:-1]), (ids[:, 1:], ids[:, :-1])):
-        both = np.sort(np.stack([one, other], axis=-1)[(one != other) & (one > 0) & (other > 0)])
-        found |= {(int(a), int(b)) for a, b in np.unique(both, axis=0)}
-    return found
-
-
-def _around(windows: Sequence[tuple[slice, ...]], by: int = _AROUND) -> tuple[slice, ...]:
-    """The smallest window that holds all of these, and some pixels around it."""
-    sides = zip(*windows, strict=True)
-    return tuple(
-        slice(max(min(s.start for s in side) - by, 0), max(s.stop for s in side) + by)
-        for side in sides
-    )
-
-
-def _sights(ids: Labels, light: Light, pair: Pair, window: tuple[slice, ...]) -> list[float]:
-    """What is to be seen of two pieces that touch, in the order of `SIGHTS`."""
-    shown, parts = light[window], [ids[window] == i for i in pair]
-    whole = parts[0] | parts[1]
-    line = whole & np.logical_and(*(ndimage.binary_dilation(p, iterations=_REACH) for p in parts))
-    dim, bright = sorted(max(float(np.median(shown[part])), 1e-9) for part in parts)
-    areas = [np.count_nonzero(part) for part in parts]
-    alone = [area * _fill(part) for area, part in zip(areas, parts, strict=True)]
-    small, area, fill = min(areas), sum(areas), _fill(whole)
-    length = np.count_nonzero(line) / (2 * _REACH)
-    return [
-        float(np.median(shown[line])) / dim,
-        float(np.percentile(shown[line], 25)) / dim,
-        dim / bright,
-        fill,
-        fill - sum(alone) / area,
-        float(np.log(small)),
-        float(np.log(area)),
-        length / np.sqrt(small),
-        length / np.sqrt(area),
-    ]
-
-
-def _fill(mask: _Mask) -> float:
-    """The fraction of its convex hull that a piece fills."""
-    return float(np.count_nonzero(mask) / np.count_nonzero(convex_hull_image(mask)))
 
 
 def _true_id(found: npt.NDArray[Any], truth: Labels) -> dict[int, int]:
