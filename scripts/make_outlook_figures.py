@@ -15,7 +15,7 @@ FIGURES = BOOK / "figures"
 OUTLOOK = runpy.run_path(str(BOOK / "_ext" / "outlook.py"))
 CARD, INK, LINE = "#f6f7f9", "#1a1a1a", "#4a5568"
 FILL = {"learned": "#9cc9ec", "draw": "#dfe3e8", "rule": "#f7cf87"}
-SIDE, UNIT, BAR, ROW, TOP = 190, 42, 58, 84, 92  # screen pixels; UNIT is one contest
+SIDE, UNIT, BAR, ROW, TOP = 190, 36, 58, 84, 92  # screen pixels; UNIT is one contest
 
 PROBLEMS = {
     "Before the image": [

@@ -69,9 +69,9 @@ def test_the_counts_are_those_of_the_outlook():
     assert said in WORDS
     assert f"ahead in {all_of_them['rule']} and the network in {all_of_them['learned']}" in WORDS
     away = VERDICTS["Elsewhere"]
-    assert (away.total(), away["learned"]) == (10, 1)
-    assert "ten contests were held away from home" in WORDS
-    assert "ahead in [one of them](the-tally)" in WORDS
+    assert (away.total(), away["learned"]) == (12, 2)
+    assert "twelve contests were held away from home" in WORDS
+    assert "ahead in [two of them](the-tally)" in WORDS
     patience = VERDICTS["Patience"]
     assert (patience.total(), patience["learned"]) == (4, 3)
 
