@@ -715,6 +715,20 @@ def test_planes_that_end_early_leave_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
+def test_planes_of_more_than_four_gigabytes_are_written_and_read(tmp_path):
+    shape = (33, 11586, 11586)  # 4.4 GB of one byte a pixel
+    planes = (np.full(shape[1:], z, np.uint8) for z in range(shape[0]))
+    file = tmp_path / "a.tif"
+    try:
+        write_tiff(file, Planes(shape, np.dtype(np.uint8), planes), axes="ZYX")
+        found = read_tiff(file, scratch=tmp_path)
+        assert found.data.shape == shape
+        assert [plane[-1, -1] for plane in found.data] == list(range(shape[0]))
+    finally:
+        file.unlink(missing_ok=True)  # pytest keeps folders
+
+
 def test_channels_keep_their_names(tmp_path):
     names, data = ["raw", "restored"], image_of("ZCYX", "float32")
     write_tiff(tmp_path / "a.tif", data, axes="ZCYX", channels=names)

@@ -39,6 +39,7 @@ __all__ = ["Planes", "TiffError", "TiffImage", "read_pair", "read_tiff", "write_
 
 _IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 _OME_TYPES = (*_IMAGEJ_TYPES, "bool", "int8", "int16", "int32", "uint32", "float64")
+_CLASSIC_BYTES = 2**32 - 2**25  # a TIFF with offsets of 32 bits, with room for page directories
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,7 +274,7 @@ def write_tiff(
         and axes == "".join(axis for axis in AXES if axis in axes)
         and (None not in (size["Y"], size["X"]) or not any(size.values()))
         and data.shape[-1] > 1  # tifffile takes a last axis of length 1 for samples
-        and data.nbytes < 2**32 - 2**25  # leaves room for the page directories
+        and data.nbytes < _CLASSIC_BYTES
     )
     with replacing(path) as file:
         if is_imagej:
@@ -424,7 +425,8 @@ def _write_ome(
             metadata |= {f"PhysicalSize{axis}": um, f"PhysicalSize{axis}Unit": "µm"}
     if channels:
         metadata["Channel"] = {"Name": list(channels)}
-    _write(file, data, ome=True, metadata=metadata)
+    # Said here, for of planes that are still to come tifffile does not know how many there are.
+    _write(file, data, ome=True, bigtiff=data.nbytes >= _CLASSIC_BYTES, metadata=metadata)
 
 
 def _write(file: BinaryIO, data: NDArray[Any] | Planes, **options: Any) -> None:
