@@ -1,6 +1,6 @@
 """Which object of one label image lies on which of the other, and the best pairs among them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -108,7 +108,7 @@ def overlap_table(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> OverlapTab
     (array([1, 2]), array([7]), array([2]))
     """
     found = [_runs(*parts) for parts in _parts(*labels(truth, prediction))]
-    counted = _counted(*map(np.concatenate, zip(*found, strict=True)))
+    counted = found[0] if len(found) == 1 else _merged(found)
     truth_ids, prediction_ids, truths, predictions, shared = counted
 
     # Background is the first label, if there is any.
@@ -168,16 +168,20 @@ def _parts(truth: Integers, prediction: Integers) -> Iterator[tuple[Integers, In
         yield from iterator
 
 
-def _runs(t: Integers, p: Integers) -> tuple[Integers, Integers, Integers]:
-    """Each pair of ids that some pixels have, and how many of them.
+def _runs(t: Integers, p: Integers) -> tuple[Integers, ...]:
+    """Count a part as `_counted` does.
 
     A label image is made of runs along x: to count them, not pixels, is many times less work.
     """
     starts = np.flatnonzero((t[1:] != t[:-1]) | (p[1:] != p[:-1])) + 1
     starts = np.concatenate(([0], starts))
-    lengths = np.diff(starts, append=t.size)
-    truth_ids, prediction_ids, truths, predictions, shared = _counted(t[starts], p[starts], lengths)
-    return truth_ids[truths], prediction_ids[predictions], shared
+    return _counted(t[starts], p[starts], np.diff(starts, append=t.size))
+
+
+def _merged(parts: Sequence[tuple[Integers, ...]]) -> tuple[Integers, ...]:
+    """Count all parts as one."""
+    pairs = ((t[i], p[j], shared) for t, p, i, j, shared in parts)
+    return _counted(*map(np.concatenate, zip(*pairs, strict=True)))
 
 
 def _counted(t: Integers, p: Integers, lengths: Integers) -> tuple[Integers, ...]:
