@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from aimicro import checks
+from aimicro.metrics import overlap_table
 from aimicro.segment._lines import SIGHTS, Labels, Pair, around, checked, sights_of, touching
 from aimicro.segment._objects import Light
 
@@ -155,7 +156,7 @@ class Joiner:
                 lines = contacts(labels, image)
                 of = _true_id(labels, objects)
                 sights.append(lines.sights)
-                false += [of[a] == of[b] > 0 for a, b in lines.pairs]
+                false += [a in of and of[a] == of.get(b) for a, b in lines.pairs]
         if len(set(false)) < 2:
             raise ValueError(
                 f"Expected true and false lines, got {len(false) - sum(false)} true and "
@@ -217,10 +218,9 @@ class Joiner:
         return np.unique(ids, return_inverse=True)[1].reshape(ids.shape).astype(np.int32)
 
 
-def _true_id(found: npt.NDArray[Any], truth: Labels) -> dict[int, int]:
-    """The object that has most of each piece, 0 for a piece on the background."""
-    names, numbers = np.unique(found, return_inverse=True)
-    shared = np.zeros((len(names), int(truth.max()) + 1), np.int64)
-    np.add.at(shared, (numbers.ravel(), truth.ravel()), 1)
-    shared[:, 0] = 0
-    return {int(name): int(row.argmax()) for name, row in zip(names, shared, strict=True)}
+def _true_id(found: npt.ArrayLike, truth: Labels) -> dict[int, int]:
+    """The object that has most of each piece; a piece on the background has none."""
+    table = overlap_table(truth, found)
+    order = np.argsort(table.shared, kind="stable")  # the last of a piece has most of it
+    pieces = table.prediction_ids[table.predictions[order]].tolist()
+    return dict(zip(pieces, table.truth_ids[table.truths[order]].tolist(), strict=True))
