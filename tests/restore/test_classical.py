@@ -102,6 +102,20 @@ def test_on_the_same_images_a_tuned_method_does_the_same_and_on_others_it_keeps_
     assert applied.psnr == pytest.approx(other.score(applied.images))
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_method_does_the_same_with_any_number_of_workers(ranking, workers):
+    images = [counts(blur(specimen(), WIDE), seed) for seed in (1, 2, 3)]
+    task = blurred_spots(images=images, truths=[specimen()] * 3)
+    two, other = (apply_classical(task, ranking.best, workers=n) for n in (2, workers))
+    for image, same in zip(two.images, other.images, strict=True):
+        np.testing.assert_array_equal(image, same)
+
+
+def test_no_workers_do_no_work(ranking):
+    with pytest.raises(ValueError, match=r"Expected workers .*, got 0\. Give the number of cores"):
+        apply_classical(blurred_spots(), ranking.best, workers=0)
+
+
 def test_a_method_that_does_not_apply_is_refused(ranking):
     untold = blurred_spots(psfs={})
     with pytest.raises(ValueError, match=f"applies to spots: Gaussian, .* got {ranking.best.name}"):

@@ -393,6 +393,18 @@ class TestPsf:
             psf(Pupil(na=1.4, wavelength_um=0.5), (4, 8, 8), voxel_size_um=(axial, limit, limit))
             psf(Pupil(na=1.4, wavelength_um=0.5), (1, 8, 8), voxel_size_um=(9, limit, limit))
 
+    def test_a_second_one_knows_nothing_of_what_was_done_to_the_first(self):
+        pupil = Pupil(na=1.3, wavelength_um=0.52)
+        first = psf(pupil, (9, 9), voxel_size_um=0.08)
+        kept = first.copy()
+        first *= 0
+        np.testing.assert_array_equal(psf(pupil, (9, 9), voxel_size_um=0.08), kept)
+        pupil.aberrations["vertical coma"] = 1.0
+        bent = psf(pupil, (9, 9), voxel_size_um=0.08)
+        fresh = Pupil(na=1.3, wavelength_um=0.52, aberrations={"vertical coma": 1.0})
+        assert np.abs(bent - kept).max() > 0.01 * kept.max()
+        np.testing.assert_array_equal(bent, psf(fresh, (9, 9), voxel_size_um=0.08))
+
     @pytest.mark.parametrize(
         ("changed", "message"),
         [

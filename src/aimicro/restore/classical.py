@@ -24,7 +24,7 @@ from aimicro.restore.lucy import richardson_lucy_estimates
 from aimicro.restore.methods import METHODS
 from aimicro.restore.task import RestorationTask
 from aimicro.restore.tikhonov import tikhonov, tikhonov_miller_estimates
-from aimicro.restore.tuning import Parameter, Search
+from aimicro.restore.tuning import Parameter, Search, threads
 from aimicro.simulate import Noise
 
 # Iterations at which an estimate is scored: all of the first, then each a fifth later.
@@ -225,7 +225,7 @@ def best_classical(task: RestorationTask, *, workers: int = 2) -> Ranking:
         tuned: the best method runs with the parameters of the record, then all others that fit
         into 3 s by its times, and the scores of the rest are read from it.
     workers : int
-        How many denoisers are tuned at the same time.
+        How many denoisers are tuned, and how many images are deconvolved, at the same time.
 
     Returns
     -------
@@ -260,11 +260,11 @@ def best_classical(task: RestorationTask, *, workers: int = 2) -> Ranking:
     >>> ranking.best.psnr > task.measured + 10
     True
     """
-    ranking = _from_record(task) if task.record else _tuned(task, workers)
+    ranking = _from_record(task, workers) if task.record else _tuned(task, workers)
     return Ranking(sorted(ranking.items(), key=lambda item: -item[1].psnr))
 
 
-def apply_classical(task: RestorationTask, tuned: Classical) -> Classical:
+def apply_classical(task: RestorationTask, tuned: Classical, *, workers: int = 2) -> Classical:
     """Run a method on other images than those it was tuned on, with its parameters as they are.
 
     Parameters
@@ -273,6 +273,8 @@ def apply_classical(task: RestorationTask, tuned: Classical) -> Classical:
         The other images. The truths only score.
     tuned : Classical
         From the ranking of `best_classical`.
+    workers : int
+        How many images are deconvolved at the same time.
 
     Returns
     -------
@@ -295,7 +297,7 @@ def apply_classical(task: RestorationTask, tuned: Classical) -> Classical:
             f"Expected a method that applies to {task.name}: {', '.join(sorted(applies))}, got "
             f"{tuned.name}. Tell the task the same of its images as the one it was tuned on."
         )
-    return _run(task, tuned.name, tuned.parameters)
+    return _run(task, tuned.name, tuned.parameters, workers)
 
 
 def _tuned(task: RestorationTask, workers: int) -> dict[str, Classical]:
@@ -311,18 +313,18 @@ def _tuned(task: RestorationTask, workers: int) -> dict[str, Classical]:
     )
     found = {name: tunings[key].settings for name, key in _denoisers(task).items()}
     found |= {name: {} for name in SELF_TUNED if task.only_noise}
-    found |= {name: _best_parameters(task, name) for name in _deconvolutions(task)}
-    return {name: _run(task, name, parameters) for name, parameters in found.items()}
+    found |= {name: _best_parameters(task, name, workers) for name in _deconvolutions(task)}
+    return {name: _run(task, name, parameters, workers) for name, parameters in found.items()}
 
 
-def _from_record(task: RestorationTask) -> dict[str, Classical]:
+def _from_record(task: RestorationTask, workers: int) -> dict[str, Classical]:
     """Each method with recorded parameters, or only its score where time does not suffice."""
     found: dict[str, Classical] = {}
     left = _RECORDED_SECONDS
     for name, known in sorted(task.record.items(), key=lambda item: -item[1].psnr):
         if known.seconds <= left or not found:
             left -= known.seconds
-            found[name] = _run(task, name, known.parameters)
+            found[name] = _run(task, name, known.parameters, workers)
         else:
             found[name] = Classical(name, known.parameters, known.psnr, known.seconds, ())
     best = next(iter(found.values()))
@@ -336,16 +338,18 @@ def _from_record(task: RestorationTask) -> dict[str, Classical]:
     return found
 
 
-def _run(task: RestorationTask, name: str, parameters: Mapping[str, float]) -> Classical:
+def _run(
+    task: RestorationTask, name: str, parameters: Mapping[str, float], workers: int
+) -> Classical:
     """One method with given parameters on all images."""
     start = time.perf_counter()
-    restored = _restorer(task, name)(parameters)
+    restored = _restorer(task, name, workers)(parameters)
     seconds = time.perf_counter() - start
     return Classical(name, dict(parameters), task.score(restored), seconds, restored)
 
 
 def _restorer(
-    task: RestorationTask, name: str
+    task: RestorationTask, name: str, workers: int
 ) -> Callable[[Mapping[str, float]], tuple[Image, ...]]:
     """What restores all images of a task with the method of this name, given its parameters."""
     if name in SELF_TUNED:
@@ -361,10 +365,11 @@ def _restorer(
     def deconvolved(parameters: Mapping[str, float]) -> tuple[Image, ...]:
         """The last of so many estimates, imaged again."""
         weight = parameters[str(method.weight)] if method.weight else 0.0
-        last = int(parameters.get(_ITERATIONS, 1)) - 1
+        count = int(parameters.get(_ITERATIONS, 1))
         pairs = zip(task.images, psfs, strict=True)
-        runs = (method.estimates(*pair, task, weight) for pair in pairs)
-        return tuple(task.imaged(next(islice(run, last, None))) for run in runs)
+        runs = [method.estimates(*pair, task, weight) for pair in pairs]
+        with threads(workers) as pool:
+            return tuple(map(task.imaged, pool.map(_later, runs, repeat(count))))
 
     return deconvolved
 
@@ -393,7 +398,7 @@ def _deconvolutions(task: RestorationTask) -> dict[str, tuple[Deconvolver, list[
     }
 
 
-def _best_parameters(task: RestorationTask, name: str) -> dict[str, float]:
+def _best_parameters(task: RestorationTask, name: str, workers: int) -> dict[str, float]:
     """The weight and the number of iterations that come closest to the truth."""
     method, psfs = _deconvolutions(task)[name]
     best_counts: dict[float, int] = {}
@@ -404,14 +409,15 @@ def _best_parameters(task: RestorationTask, name: str) -> dict[str, float]:
         runs = [method.estimates(*pair, task, weight) for pair in pairs]
         best: tuple[float, tuple[Image, ...]] = (-np.inf, ())
         last = 0
-        for count in _LOOKS if method.iterative else _LOOKS[:1]:
-            images = tuple(task.imaged(next(islice(r, count - last - 1, None))) for r in runs)
-            last, score = count, task.score(images)
-            gain = score - best[0]
-            if gain > 0:
-                best, best_counts[weight] = (score, images), count
-            if gain < _GAIN_DB:
-                break
+        with threads(workers) as pool:
+            for count in _LOOKS if method.iterative else _LOOKS[:1]:
+                images = tuple(map(task.imaged, pool.map(_later, runs, repeat(count - last))))
+                last, score = count, task.score(images)
+                gain = score - best[0]
+                if gain > 0:
+                    best, best_counts[weight] = (score, images), count
+                if gain < _GAIN_DB:
+                    break
         return best[1]
 
     if method.weight is None:
@@ -423,3 +429,8 @@ def _best_parameters(task: RestorationTask, name: str) -> dict[str, float]:
         found = search.result(name, many=True).settings
     weight = next(iter(found.values()), 0.0)
     return found | ({_ITERATIONS: best_counts[weight]} if method.iterative else {})
+
+
+def _later(run: Iterator[Image], iterations: int) -> Image:
+    """The estimate after so many further iterations."""
+    return next(islice(run, iterations - 1, None))

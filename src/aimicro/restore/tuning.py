@@ -239,8 +239,13 @@ def in_parallel(
 
     Threads that wait for Python's lock all the time are slower together than one by one.
     """
-    checks.whole("workers", workers, low=1, hint="Give the number of cores to use.")
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        threads = {key: pool.submit(job) for key, job in jobs.items() if key not in alone}
+    with threads(workers) as pool:
+        beside = {key: pool.submit(job) for key, job in jobs.items() if key not in alone}
         done = {key: jobs[key]() for key in alone}
-        return Tunings((key, done[key] if key in done else threads[key].result()) for key in jobs)
+        return Tunings((key, done[key] if key in done else beside[key].result()) for key in jobs)
+
+
+def threads(workers: int) -> ThreadPoolExecutor:
+    """So many threads, or a clear error."""
+    checks.whole("workers", workers, low=1, hint="Give the number of cores to use.")
+    return ThreadPoolExecutor(max_workers=workers)

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from functools import cache
+from dataclasses import replace
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -187,11 +188,25 @@ def psf(
     if model not in MODELS:
         raise ValueError(f"Expected model 'scalar' or 'vectorial', got {model!r}. Choose one.")
     grid, voxel = _checked_grid(pupil, shape, voxel_size_um)
+    # Gauss' rule: two samples along a pixel, of equal weight, integrate it.
+    samples = 2 if pixel_integrated else 1
+    spot = _kept_spot if math.prod(grid) <= _KEPT_VOXELS else _spot
+    own = replace(pupil)  # the mapping of aberrations in the caller's may change
+    return spot(own, grid, voxel, model, samples).reshape(tuple(shape)).copy()
+
+
+def _spot(
+    pupil: Pupil,
+    grid: tuple[int, int, int],
+    voxel: tuple[float, float, float],
+    model: str,
+    samples: int,
+) -> NDArray[np.float32]:
+    """The point spread function with so many samples along a pixel."""
     z, y, x = (
         (np.arange(length) - length // 2) * step for length, step in zip(grid, voxel, strict=True)
     )
-    # Gauss' rule: two samples along a pixel, of equal weight, integrate it.
-    nodes, _ = np.polynomial.legendre.leggauss(2 if pixel_integrated else 1)
+    nodes, _ = np.polynomial.legendre.leggauss(samples)
     y = np.add.outer(y, nodes / 2 * voxel[1]).ravel()
     x = np.add.outer(x, nodes / 2 * voxel[2]).ravel()
 
@@ -214,7 +229,13 @@ def psf(
             plane[:] = pixels.mean(axis=(1, 3))
             wave *= one_deeper
     volume /= volume.sum(dtype=float)
-    return volume.reshape(tuple(shape))
+    return volume
+
+
+# A microscope that images one specimen after another asks for the same spot every time, and one
+# with a bent wavefront for that and the perfect one.
+_kept_spot = lru_cache(maxsize=2)(_spot)
+_KEPT_VOXELS = 2**21  # 8 MiB: larger ones would fill the memory
 
 
 @cache
