@@ -463,6 +463,41 @@ def labels(
     TypeError: Expected truth as labels, whole numbers, got float64. If they are labels, convert \
 them with astype(numpy.int32); probabilities need a segmentation first.
     """
+    return from_zero(name, unread_labels(name, values, ndim=ndim, film=film, hint=hint))
+
+
+def unread_labels(
+    name: str,
+    values: npt.ArrayLike,
+    *,
+    ndim: int | Sequence[int] = (2, 3),
+    film: bool = False,
+    hint: str = "Compare one image at a time.",
+) -> npt.NDArray[np.integer]:
+    """Return a label image of which no pixel was looked at: give what is read to `from_zero`.
+
+    For images that are mapped from files, which a check of all ids would read once more.
+
+    Parameters
+    ----------
+    name, values, ndim, film, hint
+        As for `labels`.
+
+    Returns
+    -------
+    ndarray of integers
+        In the type that it had; not a copy.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `labels`, but for negative ids.
+
+    Examples
+    --------
+    >>> unread_labels("truth", [[-1, 2]])
+    array([[-1,  2]])
+    """
     array = image(name, values, ndim=ndim, finite=False, film=film, hint=hint)
     if array.dtype.kind == "b":
         raise TypeError(
@@ -474,12 +509,42 @@ them with astype(numpy.int32); probabilities need a segmentation first.
             f"Expected {name} as labels, whole numbers, got {array.dtype}. If they are labels, "
             "convert them with astype(numpy.int32); probabilities need a segmentation first."
         )
-    if array.dtype.kind == "i" and array.min() < 0:
+    return array
+
+
+def from_zero(name: str, ids: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    """Return ids of a label image, none of them negative.
+
+    Parameters
+    ----------
+    name : str
+        What the caller knows the image as.
+    ids : ndarray of integers
+        At least one.
+
+    Returns
+    -------
+    ndarray of integers
+        The same.
+
+    Raises
+    ------
+    ValueError
+        For negative ids.
+
+    Examples
+    --------
+    >>> from_zero("truth", np.array([0, -1]))
+    Traceback (most recent call last):
+    ValueError: Expected truth as labels from 0 (background) up, got -1. Set pixels to be left out \
+to 0.
+    """
+    if ids.dtype.kind == "i" and ids.min() < 0:
         raise ValueError(
-            f"Expected {name} as labels from 0 (background) up, got {array.min()}. "
+            f"Expected {name} as labels from 0 (background) up, got {ids.min()}. "
             "Set pixels to be left out to 0."
         )
-    return array
+    return ids
 
 
 def whole_as_integers(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

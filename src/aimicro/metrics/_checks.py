@@ -22,8 +22,14 @@ def masks(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> tuple[Mask, Mask]:
 
 def labels(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> tuple[Labels, Labels]:
     """Two label images of one shape, of any integer type, or a clear error."""
-    pair = (checks.labels("truth", truth), checks.labels("prediction", prediction))
-    return of_one_shape("prediction", *pair)
+    t, p = unread_labels(truth, prediction)
+    return checks.from_zero("truth", t), checks.from_zero("prediction", p)
+
+
+def unread_labels(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> tuple[Labels, Labels]:
+    """The same, but no pixel was looked at yet; negative ids are still to be refused."""
+    t = checks.unread_labels("truth", truth)
+    return of_one_shape("prediction", t, checks.unread_labels("prediction", prediction))
 
 
 def of_one_shape(name: str, truth: Image, other: Image) -> tuple[Image, Image]:

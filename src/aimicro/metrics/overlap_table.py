@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from aimicro import checks
-from aimicro.metrics._checks import labels
+from aimicro.metrics._checks import unread_labels
 
 Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 Scores: TypeAlias = npt.NDArray[np.float64]
@@ -107,7 +107,7 @@ def overlap_table(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> OverlapTab
     >>> table.truth_ids, table.prediction_ids, table.shared
     (array([1, 2]), array([7]), array([2]))
     """
-    found = [_runs(*parts) for parts in _parts(*labels(truth, prediction))]
+    found = [_runs(*parts) for parts in _parts(*unread_labels(truth, prediction))]
     counted = found[0] if len(found) == 1 else _merged(found)
     truth_ids, prediction_ids, truths, predictions, shared = counted
 
@@ -175,7 +175,8 @@ def _runs(t: Integers, p: Integers) -> tuple[Integers, ...]:
     """
     starts = np.flatnonzero((t[1:] != t[:-1]) | (p[1:] != p[:-1])) + 1
     starts = np.concatenate(([0], starts))
-    return _counted(t[starts], p[starts], np.diff(starts, append=t.size))
+    t_ids, p_ids = checks.from_zero("truth", t[starts]), checks.from_zero("prediction", p[starts])
+    return _counted(t_ids, p_ids, np.diff(starts, append=t.size))
 
 
 def _merged(parts: Sequence[tuple[Integers, ...]]) -> tuple[Integers, ...]:

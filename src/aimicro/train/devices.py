@@ -120,6 +120,14 @@ def own_random_numbers(device: torch.device, *, deterministic: bool) -> Iterator
         torch.use_deterministic_algorithms(before, warn_only=only_warned)
 
 
+def seed_layers(device: torch.device, seed: int) -> None:
+    """Let layers that draw random numbers on a device draw the same ones from here on."""
+    if device.type == "cpu":  # ``torch.manual_seed`` would ask for every kind of device there is
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)
+
+
 @dataclass(frozen=True)
 class Processes:
     """How many processes train together, and which of them this is; the first one writes."""

@@ -17,6 +17,7 @@ from aimicro.train.devices import (
     available,
     compiles,
     own_random_numbers,
+    seed_layers,
 )
 from aimicro.train.history import Best, History, Means, Metric
 from aimicro.train.objectives import Objective, chosen
@@ -203,7 +204,7 @@ def fit(
         compiled=compiled,
         processes=processes,
     )
-    optimiser = torch.optim.Adam(network.parameters())
+    optimiser = torch.optim.Adam(network.parameters(), foreach=True)  # all of them in one go
     best, history = Best(network), History(metrics={name: [] for name in metrics})
     if earlier:
         history = earlier.restore(network, best, optimiser)
@@ -214,11 +215,13 @@ def fit(
         while done < steps and not history.exhausted(patience):
             turn = processes.share(done)
             # Layers that draw random numbers draw the same ones after an interruption.
-            torch.manual_seed(patches.seed + turn)
+            seed_layers(place, patches.seed + turn)
             for group in optimiser.param_groups:
                 group["lr"] = rate(done)
             x, target = _on(place, patches.batch(turn))
-            loss = objective(fast.train(), x, target)
+            if not network.training:  # all its layers one by one: not in each step
+                fast.train()
+            loss = objective(fast, x, target)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -227,7 +230,7 @@ def fit(
             bar.update()
             if done % validate_every == 0 or done == steps:
                 trained = recent.over(processes)
-                torch.manual_seed(patches.seed)
+                seed_layers(place, patches.seed)
                 judged = _judge(fast, objective, fixed, metrics, processes) if fixed else None
                 bar.set_postfix(loss=f"{history.add(done, trained, judged):.4g}")
                 best.offer(network, history)
