@@ -1,21 +1,23 @@
 """Are Cellpose's targets, Euler steps and masks fast for 1,000 objects? Run by `make bench`.
 
 They are compared with the published program where it is installed, on one thread. It is no part of
-the project's environment; this adds what is needed:
-
-    pip install --no-deps cellpose torchvision fastremap fill-voids opencv-python-headless
+the project's environment; scripts/published_cellpose.py tells what to install.
 
 Times are of the processor, so neighbours on the machine do not count; ratios are of one run.
 """
 
+import runpy
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from aimicro.segment import cellpose
+
+PUBLISHED = Path(__file__).resolve().parents[1] / "scripts" / "published_cellpose.py"
 
 
 def seconds(run: Callable[[], object], *, rounds: int = 2) -> float:
@@ -65,9 +67,11 @@ def test_targets_euler_steps_and_masks(labels: np.ndarray, output: np.ndarray) -
     assert (target < 1, euler < 2, masks < 3) == (True, True, True)
 
 
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks")  # theirs
 def test_against_the_published_program(labels: np.ndarray, output: np.ndarray) -> None:
-    """Targets and masks at least twice as fast; the Euler steps, in C there, at least as fast."""
-    theirs = pytest.importorskip("cellpose.dynamics", reason="see the top of this file")
+    """At least twice as fast."""
+    pytest.importorskip("cellpose", reason="see the top of this file")
+    theirs = runpy.run_path(str(PUBLISHED))["dynamics"]
     inside = output[2] > 0
     field, start = output[:2] * inside / 5, np.argwhere(inside).T
     threads = torch.get_num_threads()
@@ -84,6 +88,4 @@ def test_against_the_published_program(labels: np.ndarray, output: np.ndarray) -
     finally:
         torch.set_num_threads(threads)
     print("\n" + ", ".join(f"{name} {ratio:.1f}" for name, ratio in ratios.items()) + " times")
-    assert ratios["targets"] >= 2
-    assert ratios["masks"] >= 2
-    assert ratios["Euler steps"] >= 1
+    assert min(ratios.values()) >= 2

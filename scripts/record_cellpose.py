@@ -1,15 +1,10 @@
 """Record what Cellpose makes of the label images in tests/segment/test_cellpose.py.
 
-pip install torch
-pip install --no-deps cellpose torchvision fastremap fill-voids opencv-python-headless
-pip install numpy scipy scikit-image tqdm pillow tifffile pytest
-python scripts/record_cellpose.py ../shared/data tests/segment/recorded/cellpose.json
+What to install: scripts/published_cellpose.py.
 
-Of torchvision only what resizes images is asked for. Beside a torch without CUDA its operators are
-missing, and it cannot be imported until the names of two are known; nothing calls them.
+python scripts/record_cellpose.py ../shared/data tests/segment/recorded/cellpose.json
 """
 
-import contextlib
 import importlib.metadata
 import importlib.util
 import json
@@ -17,14 +12,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import torch
-
-for operator in ("nms", "qnms"):
-    with contextlib.suppress(RuntimeError):  # where the operator is there
-        schema = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-        torch.library.define(f"torchvision::{operator}", schema)
-
-from cellpose import dynamics  # noqa: E402
+from published_cellpose import dynamics
 
 HERE = Path(__file__).resolve().parent
 SPEC = importlib.util.spec_from_file_location(
