@@ -439,7 +439,10 @@ class TestScores:
         rng = np.random.default_rng(0)
         truth = rng.random(shape, dtype=np.float32)
         image = (truth / 2 + 0.1 * rng.random(shape) + 0.3).astype(np.float32)
-        came = score(Channel(truth), Channel(image))
+        told: list[float] = []
+        came = score(Channel(truth), Channel(image), each=told.append)
+        assert len(told) > 1
+        assert sum(told) == pytest.approx(1)
         assert came.mse == pytest.approx(mse(truth, image), rel=1e-9)
         assert came.psnr == pytest.approx(psnr(truth, image, data_range=1), abs=1e-9)
         parts = zip(truth, image, strict=True) if shape[0] == 9 else [(truth, image)]
