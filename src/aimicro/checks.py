@@ -480,8 +480,16 @@ def unread_labels(
 
     Parameters
     ----------
-    name, values, ndim, film, hint
-        As for `labels`.
+    name : str
+        What the caller knows it as.
+    values : array_like
+        What came, `(Y, X)` or `(Z, Y, X)`.
+    ndim : int or sequence of int
+        How many axes it may have.
+    film : bool
+        Whether the first axis is time.
+    hint : str
+        What to do next where the number of axes is wrong.
 
     Returns
     -------
