@@ -428,6 +428,7 @@ def labels(
     ndim: int | Sequence[int] = (2, 3),
     film: bool = False,
     hint: str = "Compare one image at a time.",
+    unread: bool = False,
 ) -> npt.NDArray[np.integer]:
     """Return a label image: whole numbers, 0 for background and an id for each object.
 
@@ -443,6 +444,9 @@ def labels(
         Whether the first axis is time.
     hint : str
         What to do next where the number of axes is wrong.
+    unread : bool
+        Whether to look at no pixel: an image that is mapped from a file would be read once more.
+        Its ids go to `from_zero` where they are read.
 
     Returns
     -------
@@ -463,49 +467,6 @@ def labels(
     TypeError: Expected truth as labels, whole numbers, got float64. If they are labels, convert \
 them with astype(numpy.int32); probabilities need a segmentation first.
     """
-    return from_zero(name, unread_labels(name, values, ndim=ndim, film=film, hint=hint))
-
-
-def unread_labels(
-    name: str,
-    values: npt.ArrayLike,
-    *,
-    ndim: int | Sequence[int] = (2, 3),
-    film: bool = False,
-    hint: str = "Compare one image at a time.",
-) -> npt.NDArray[np.integer]:
-    """Return a label image of which no pixel was looked at: give what is read to `from_zero`.
-
-    For images that are mapped from files, which a check of all ids would read once more.
-
-    Parameters
-    ----------
-    name : str
-        What the caller knows it as.
-    values : array_like
-        What came, `(Y, X)` or `(Z, Y, X)`.
-    ndim : int or sequence of int
-        How many axes it may have.
-    film : bool
-        Whether the first axis is time.
-    hint : str
-        What to do next where the number of axes is wrong.
-
-    Returns
-    -------
-    ndarray of integers
-        In the type that it had; not a copy.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `labels`, but for negative ids.
-
-    Examples
-    --------
-    >>> unread_labels("truth", [[-1, 2]])
-    array([[-1,  2]])
-    """
     array = image(name, values, ndim=ndim, finite=False, film=film, hint=hint)
     if array.dtype.kind == "b":
         raise TypeError(
@@ -517,7 +478,7 @@ def unread_labels(
             f"Expected {name} as labels, whole numbers, got {array.dtype}. If they are labels, "
             "convert them with astype(numpy.int32); probabilities need a segmentation first."
         )
-    return array
+    return array if unread else from_zero(name, array)
 
 
 def from_zero(name: str, ids: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:

@@ -420,6 +420,27 @@ def test_after_validation_sees_network_and_history_before_the_checkpoint(tmp_pat
     assert [same_weights(entry[2], model) for entry in seen] == [False, False, True]
 
 
+def test_every_step_trains_whatever_was_looked_at_between_them() -> None:
+    """Validation and prediction switch dropout off; the next step has it again."""
+    line, switched_on = Line(), []
+
+    def objective(model: torch.nn.Module, x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        if torch.is_grad_enabled():
+            switched_on.append(line.training and line.drop.training)
+        return ((model(x) - target) ** 2).mean()
+
+    fit(
+        line,
+        patches(),
+        steps=6,
+        objective=objective,
+        validation=patches(seed=1),
+        validate_every=2,
+        after_validation=lambda model, _: predict(model, NOISY[0]),
+    )
+    assert switched_on == [True] * 6
+
+
 def test_interrupted_after_validation_is_called_again_with_the_same(tmp_path: Path) -> None:
     seen: list[History] = []
 

@@ -28,8 +28,8 @@ def labels(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> tuple[Labels, Lab
 
 def unread_labels(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> tuple[Labels, Labels]:
     """The same, but no pixel was looked at yet; negative ids are still to be refused."""
-    t = checks.unread_labels("truth", truth)
-    return of_one_shape("prediction", t, checks.unread_labels("prediction", prediction))
+    t = checks.labels("truth", truth, unread=True)
+    return of_one_shape("prediction", t, checks.labels("prediction", prediction, unread=True))
 
 
 def of_one_shape(name: str, truth: Image, other: Image) -> tuple[Image, Image]:

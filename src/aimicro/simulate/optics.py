@@ -190,9 +190,10 @@ def psf(
     grid, voxel = _checked_grid(pupil, shape, voxel_size_um)
     # Gauss' rule: two samples along a pixel, of equal weight, integrate it.
     samples = 2 if pixel_integrated else 1
-    spot = _kept_spot if math.prod(grid) <= _KEPT_VOXELS else _spot
+    if math.prod(grid) > _KEPT_VOXELS:
+        return _spot(pupil, grid, voxel, model, samples).reshape(tuple(shape))
     own = replace(pupil)  # the mapping of aberrations in the caller's may change
-    return spot(own, grid, voxel, model, samples).reshape(tuple(shape)).copy()
+    return _kept_spot(own, grid, voxel, model, samples).reshape(tuple(shape)).copy()
 
 
 def _spot(

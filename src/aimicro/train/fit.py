@@ -212,6 +212,7 @@ def fit(
     recent = Means({} if fixed else metrics)
     bar = tqdm(total=steps, initial=done, disable=not (progress and processes.first), unit="step")
     with bar, own_random_numbers(place, deterministic=deterministic):
+        fast.train()
         while done < steps and not history.exhausted(patience):
             turn = processes.share(done)
             # Layers that draw random numbers draw the same ones after an interruption.
@@ -219,8 +220,6 @@ def fit(
             for group in optimiser.param_groups:
                 group["lr"] = rate(done)
             x, target = _on(place, patches.batch(turn))
-            if not network.training:  # all its layers one by one: not in each step
-                fast.train()
             loss = objective(fast, x, target)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -239,6 +238,7 @@ def fit(
                 if processes.first and checkpoint is not None:
                     record = {**settings, "bfloat16": bfloat16}
                     checkpoint.save(network, best, optimiser, history, record)
+                fast.train()
     processes.wait()
     network.load_state_dict(best.weights)
     network.eval()
