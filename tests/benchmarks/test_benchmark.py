@@ -1,4 +1,5 @@
 import json
+import math
 from importlib import resources
 
 import numpy as np
@@ -6,10 +7,17 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 import aimicro
-from aimicro.benchmarks import TASKS, benchmark, restoration_task
-from aimicro.benchmarks.tasks import unweighed_aberrations
+from aimicro.benchmarks import (
+    STRENGTHS_RAD,
+    TASKS,
+    benchmark,
+    restoration_task,
+    stronger_aberrations,
+)
+from aimicro.benchmarks.tasks import unsearched_stronger_aberrations, unweighed_aberrations
 from aimicro.restore import DECONVOLVERS, METHODS, log_likelihood
 from aimicro.restore.classical import SELF_TUNED
+from aimicro.simulate import simulate_pair
 
 
 def smooth(image):
@@ -87,7 +95,7 @@ def test_the_recorded_wavefronts_are_as_likely_as_recorded():
     file = resources.files("aimicro.benchmarks") / "wavefronts.json"
     record = json.loads(file.read_text(encoding="utf-8"))
     recorded = np.array(record["log_likelihoods"])
-    task, psfs = unweighed_aberrations()
+    task, _, psfs, psf_through = unweighed_aberrations()
     assert recorded.shape == (len(task.images), len(psfs))
     likeliest, following = np.argsort(-recorded[0])[:2]
     known = {"noise": task.noise, "background": task.background}
@@ -96,3 +104,46 @@ def test_the_recorded_wavefronts_are_as_likely_as_recorded():
         for k in (likeliest, following)
     ]
     assert fits[1] - fits[0] == pytest.approx(recorded[0, following], abs=2)
+    found = psf_through(record["searched"][0])
+    searched = log_likelihood(task.images[0], found, iterations=record["iterations"], **known)
+    assert searched > fits[0] + 400
+
+
+@pytest.mark.long
+def test_the_recorded_search_finds_a_flat_wave_and_takes_strong_bends_for_weak_ones():
+    file = resources.files("aimicro.benchmarks") / "wavefronts.json"
+    record = json.loads(file.read_text(encoding="utf-8"))
+    found = record["stronger"]
+    strengths = np.array([math.hypot(*wavefront.values()) for wavefront in found])
+    assert strengths[0] < 0.02
+    assert (strengths[1:] < 0.8 * np.array(STRENGTHS_RAD[1:])).all()
+    sweep, psf_through = unsearched_stronger_aberrations()
+    known = {"noise": sweep.noise, "background": sweep.background}
+    for image, wavefront in zip(sweep.images[1:4], found[1:4], strict=True):
+        searched, flat = (
+            log_likelihood(image, psf_through(each), iterations=record["iterations"], **known)
+            for each in (wavefront, {})
+        )
+        assert searched > flat + 300
+
+
+def test_the_search_takes_every_bend_for_a_weaker_one():
+    """So a measured wavefront beats it, as the tutorial says."""
+    file = resources.files("aimicro.benchmarks") / "wavefronts.json"
+    record = json.loads(file.read_text(encoding="utf-8"))
+    order = {"photons": 200, "shape": (24, 64, 64), "voxel_size_um": (0.3, 0.115, 0.115)}
+    ratios = []
+    for k, found in enumerate(record["searched"]):
+        pair = simulate_pair("deaberrate", rng=np.random.default_rng([0, 2, k]), **order)
+        bent = pair.parameters["microscope"]["aberrations"]
+        assert set(found) == set(bent)
+        ratios.append(math.hypot(*found.values()) / math.hypot(*bent.values()))
+    assert max(ratios) < 1 and np.mean(ratios) < 0.8
+
+
+def test_the_stronger_bends_are_those_of_one_field():
+    task = stronger_aberrations()
+    assert len(task.images) == len(task.psfs["searched PSF"]) == len(STRENGTHS_RAD)
+    assert all(np.array_equal(task.truths[0], truth) for truth in task.truths)
+    peaks = [float(np.percentile(image, 99.9)) for image in task.images]
+    assert peaks == sorted(peaks, reverse=True)  # the more it is bent, the dimmer

@@ -3,7 +3,13 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.signal import fftconvolve
 
-from aimicro.restore import Noise, likely_psf, log_likelihood, richardson_lucy
+from aimicro.restore import (
+    Noise,
+    likeliest_parameters,
+    likely_psf,
+    log_likelihood,
+    richardson_lucy,
+)
 
 CAMERA = Noise(gain=2, offset=100, read_noise=3)
 
@@ -124,3 +130,53 @@ def test_an_image_that_cannot_be_light_is_refused():
         log_likelihood(np.full((8, 8), -1.0), KIND[0], iterations=5)
     with pytest.raises(ValueError, match="iterations"):
         log_likelihood(np.ones((20, 20)), KIND[0], iterations=0)
+
+
+def turned(parameters):
+    return streak(parameters[0])
+
+
+@pytest.mark.parametrize("true", [1, 2, 3])
+def test_a_search_ends_at_the_angle_that_made_the_image(true):
+    """From both sides, and closer than the candidates lie."""
+    image, angle = picture(true), np.pi * true / 5
+    for start in (angle - 0.3, angle + 0.3):
+        found = likeliest_parameters(image, turned, [start], step=0.2, noise=CAMERA, iterations=60)
+        assert found == pytest.approx([angle], abs=0.05)
+        begun, ended = (
+            log_likelihood(image, turned(each), iterations=60, noise=CAMERA)
+            for each in ([start], found)
+        )
+        assert ended > begun + 100
+
+
+def test_a_search_of_two_parameters_takes_no_more_trials_than_it_may():
+    image, trials = picture(2), []
+
+    def drawn(parameters):
+        trials.append(parameters.copy())
+        return gaussian_filter(streak(parameters[0]), abs(parameters[1]))
+
+    found = likeliest_parameters(image, drawn, [1.0, 0.3], step=0.1, noise=CAMERA, most=12)
+    # SciPy may end a step of the simplex that it has begun.
+    assert found.shape == (2,)
+    assert 12 <= len(trials) < 12 + 4
+    assert [t.tolist() for t in trials[:2]] == [[1.0, 0.3], [1.1, 0.3]]  # where it was told to
+
+
+@pytest.mark.parametrize(
+    ("start", "options", "message"),
+    [
+        (0.3, {}, r"start as a list of finite parameters, got 0\.3\. Give what psf_of takes"),
+        ([], {}, r"start as a list of finite parameters, got \[\]"),
+        ([[0.3]], {}, "start as a list"),
+        ([0.3, np.nan], {}, "start as a list of finite"),
+        ([0.3], {"step": 0}, "step .*how far parameters may be off"),
+        ([0.3], {"most": 2}, "most .*30 for each parameter"),
+        ([0.3], {"iterations": 0}, "iterations"),
+        ([0.3], {"background": -1}, "background"),
+    ],
+)
+def test_what_cannot_be_searched(start, options, message):
+    with pytest.raises(ValueError, match=message):
+        likeliest_parameters(picture(1), turned, start, **{"step": 0.2, **options})

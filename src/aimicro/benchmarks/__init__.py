@@ -1,6 +1,13 @@
 """The simulated test sets of the book, and how any method fares on them."""
 
 from aimicro.benchmarks.benchmark import Benchmark, benchmark
-from aimicro.benchmarks.tasks import TASKS, restoration_task
+from aimicro.benchmarks.tasks import STRENGTHS_RAD, TASKS, restoration_task, stronger_aberrations
 
-__all__ = ["TASKS", "Benchmark", "benchmark", "restoration_task"]
+__all__ = [
+    "STRENGTHS_RAD",
+    "TASKS",
+    "Benchmark",
+    "benchmark",
+    "restoration_task",
+    "stronger_aberrations",
+]

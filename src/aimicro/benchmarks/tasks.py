@@ -5,11 +5,12 @@ the same seed. The notebook asserts that.
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +29,21 @@ from aimicro.simulate import (
 )
 
 Image = NDArray[np.float32]
+PsfThrough = Callable[[Mapping[int | str, float]], Image]
 
-# How likely each test image is with each of the wavefronts: scripts/weigh_wavefronts.py.
+# How likely each test image is with each of the wavefronts, and what a search from there finds:
+# scripts/weigh_wavefronts.py.
 _FITS = resources.files("aimicro.benchmarks") / "wavefronts.json"
+
+STRENGTHS_RAD = (0, 0.5, 0.75, 1, 1.5, 2)  # of the wavefronts in `stronger_aberrations`
 
 _SEED = 0
 _TEST = 2  # `aimicro simulate` draws pair k of its test folder with the seeds (seed, 2, k)
+_BENT: Mapping[str, Any] = {
+    "photons": 200,
+    "shape": (24, 64, 64),
+    "voxel_size_um": (0.3, 0.115, 0.115),
+}
 _WAVEFRONTS = 144  # drawn to tell their kind: its mean, and which of them explain an image
 
 
@@ -87,32 +97,101 @@ def deconvolve() -> RestorationTask:
 
 def correct_aberrations() -> RestorationTask:
     """Filaments through unknown wavefronts. Appendix A, *Aberration correction*."""
-    task, kind = unweighed_aberrations()
-    fits = json.loads(_FITS.read_text(encoding="utf-8"))
+    task, _, kind, psf_through = unweighed_aberrations()
+    fits = _fits()
     likely = [
         likely_psf(kind, logs, tolerance=fits["tolerance"]) for logs in fits["log_likelihoods"]
     ]
-    return replace(task, psfs={**task.psfs, "likely PSF": likely})
+    searched = [psf_through(wavefront) for wavefront in fits["searched"]]
+    return replace(task, psfs={**task.psfs, "likely PSF": likely, "searched PSF": searched})
 
 
-def unweighed_aberrations() -> tuple[RestorationTask, list[Image]]:
-    """The same without what takes minutes to find, and the PSFs that are to be weighed for it."""
-    order = {"photons": 200, "shape": (24, 64, 64), "voxel_size_um": (0.3, 0.115, 0.115)}
-    pairs = _pairs("deaberrate", n=6, **order)
-    flat = replace(_microscope(pairs[0]), aberrations={})
-    shape = pairs[0].raw.shape
+class Unweighed(NamedTuple):
+    """The task without what takes minutes to find, and what it is found with.
+
+    Attributes
+    ----------
+    task : RestorationTask
+        With the PSFs that ask no image.
+    wavefronts : list of dict
+        Of the kind that made the images, but others.
+    kind : list of ndarray
+        The PSFs through them.
+    psf_through : callable
+        Takes a wavefront and gives the PSF.
+    """
+
+    task: RestorationTask
+    wavefronts: list[dict[int | str, float]]
+    kind: list[Image]
+    psf_through: PsfThrough
+
+
+def unweighed_aberrations() -> Unweighed:
+    """The same without what takes minutes to find, and what it is found with."""
+    pairs = _pairs("deaberrate", n=6, **_BENT)
+    flat, psf_through = _flat(pairs[0])
     # What training shows the network, other wavefronts of the same kind, is told here, too.
-    wavefronts = map(random_wavefront, np.random.default_rng(_SEED).spawn(_WAVEFRONTS))
-    kind = [replace(flat, aberrations=bent).psf(image_shape=shape) for bent in wavefronts]
+    wavefronts = [random_wavefront(rng) for rng in np.random.default_rng(_SEED).spawn(_WAVEFRONTS)]
+    kind = [psf_through(wavefront) for wavefront in wavefronts]
     task = _task(
         "correct_aberrations",
         "filaments through wavefronts of 0.5 to 1 rad",
         pairs,
         only_noise=False,
-        psfs={"flat wavefront": flat.psf(image_shape=shape), "mean PSF": np.mean(kind, axis=0)},
+        psfs={"flat wavefront": psf_through({}), "mean PSF": np.mean(kind, axis=0)},
         goal=flat.expected,
     )
-    return task, kind
+    return Unweighed(task, wavefronts, kind, psf_through)
+
+
+def stronger_aberrations() -> RestorationTask:
+    """One field of filaments through ever stronger wavefronts, one for each of `STRENGTHS_RAD`.
+
+    Returns
+    -------
+    RestorationTask
+        Its PSFs are what a search of some minutes found for each image, ``"searched PSF"``.
+
+    Notes
+    -----
+    Used in appendix A, *Aberration correction*.
+
+    Examples
+    --------
+    >>> task = stronger_aberrations()
+    >>> len(task.images) == len(STRENGTHS_RAD)
+    True
+    """
+    task, psf_through = unsearched_stronger_aberrations()
+    return replace(task, psfs={"searched PSF": [psf_through(w) for w in _fits()["stronger"]]})
+
+
+def unsearched_stronger_aberrations() -> tuple[RestorationTask, PsfThrough]:
+    """The same without what takes minutes to find, and what it is found with."""
+    *_, second = _pairs("deaberrate", n=2, **_BENT)
+    flat, psf_through = _flat(second)
+    bent = _microscope(second).aberrations
+    strength = math.hypot(*bent.values())
+    specimen = filaments(_BENT["shape"], pixel_size_um=_BENT["voxel_size_um"], rng=99)
+    ideal = flat.image(specimen, photons=1, rng=0).noise_free
+
+    def through(rms: float) -> Pair:
+        """The field, in the light of the other volumes."""
+        wavefront = {mode: amount * rms / strength for mode, amount in bent.items()}
+        imaged = replace(flat, aberrations=wavefront).image(
+            specimen, photons=_BENT["photons"] / ideal.max(), rng=5
+        )
+        return replace(second, raw=imaged.measured, truth=ideal)
+
+    task = _task(
+        "stronger_aberrations",
+        "filaments through wavefronts of 0 to 2 rad",
+        [through(rms) for rms in STRENGTHS_RAD],
+        only_noise=False,
+        goal=flat.expected,
+    )
+    return task, psf_through
 
 
 def enhance_resolution() -> RestorationTask:
@@ -167,6 +246,22 @@ def _pairs(task: str, n: int, **order: Any) -> list[Pair]:
     return [
         simulate_pair(task, rng=np.random.default_rng([_SEED, _TEST, k]), **order) for k in range(n)
     ]
+
+
+def _flat(pair: Pair) -> tuple[Microscope, PsfThrough]:
+    """The microscope of a pair without its wavefront, and its PSF through any other one."""
+    flat = replace(_microscope(pair), aberrations={})
+
+    def psf_through(wavefront: Mapping[int | str, float]) -> Image:
+        """In a window that holds all of it."""
+        return replace(flat, aberrations=wavefront).psf(image_shape=pair.raw.shape)
+
+    return flat, psf_through
+
+
+def _fits() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(_FITS.read_text(encoding="utf-8"))
+    return found
 
 
 def _microscope(pair: Pair) -> Microscope:

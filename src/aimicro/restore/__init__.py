@@ -23,7 +23,7 @@ from aimicro.restore.phase_retrieval import Retrieved, misfit, modal_search, ret
 from aimicro.restore.task import Recorded, RestorationTask
 from aimicro.restore.tikhonov import tikhonov, tikhonov_miller
 from aimicro.restore.tuning import Parameter, Tuned, Tunings
-from aimicro.restore.unknown_psf import likely_psf
+from aimicro.restore.unknown_psf import likeliest_parameters, likely_psf
 from aimicro.simulate import Noise
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "fista",
     "inverse_anscombe",
     "inverse_filter",
+    "likeliest_parameters",
     "likely_psf",
     "log_likelihood",
     "misfit",
