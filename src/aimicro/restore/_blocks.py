@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -43,14 +44,20 @@ class Blocks:
     def overlap(self, rows: Image, weights: Image, shape: Sequence[int]) -> tuple[Image, Image]:
         """Undo `cut`: the sum of blocks, each under a Kaiser window, and of what they weigh."""
         places = _starts(shape, self.size)
-        blocks, weights = rows.reshape(*places, *self.size), weights.reshape(places)
-        window = _outer([np.kaiser(side, _KAISER).astype(np.float32) for side in self.size])
+        # Each pixel of all blocks side by side, as they are added.
+        blocks, weights = np.ascontiguousarray(rows.T), weights.reshape(places)
         total, weight = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-        for pixel in np.ndindex(*self.size):
+        for pixel, block, high in zip(np.ndindex(*self.size), blocks, self.window, strict=True):
             onto = tuple(slice(i, i + n) for i, n in zip(pixel, places, strict=True))
-            total[onto] += window[pixel] * blocks[(..., *pixel)]
-            weight[onto] += window[pixel] * weights
+            total[onto] += high * block.reshape(places)
+            weight[onto] += high * weights
         return total, weight
+
+    @cached_property
+    def window(self) -> Image:
+        """The height of the Kaiser window at each pixel of a block (N,)."""
+        sides = [np.kaiser(side, _KAISER).astype(np.float32) for side in self.size]
+        return _outer(sides).ravel()
 
 
 def filter_groups(noisy: Image, guide: Image, blocks: Blocks, group: int, filter_: Filter) -> Image:
@@ -73,8 +80,9 @@ def filter_groups(noisy: Image, guide: Image, blocks: Blocks, group: int, filter
         tile = tuple(
             slice(s.start, s.stop + n - 1) for s, n in zip(starts, blocks.size, strict=True)
         )
-        rows, guides = blocks.cut(noisy_wide[tile]), blocks.cut(guide_wide[tile])
-        windows = _windows([at - at[0] for at in references], reach)
+        rows = blocks.cut(noisy_wide[tile])
+        guides = rows if guide is noisy else blocks.cut(guide_wide[tile])
+        windows = _windows(tuple(tuple(at - at[0]) for at in references), reach)
         alike = _most_alike(guides, inside[starts], windows, group)
         return tile, *blocks.overlap(*filter_(rows, guides, alike), noisy_wide[tile].shape)
 
@@ -108,7 +116,8 @@ def _tiles(places: Sequence[int], size: Sequence[int]) -> Iterator[tuple[Places,
     return itertools.product(*axes)
 
 
-def _windows(references: Sequence[Places], reach: Sequence[int]) -> Places:
+@lru_cache(maxsize=8)  # all tiles of an image are alike, but for those at its end
+def _windows(references: tuple[tuple[int, ...], ...], reach: tuple[int, ...]) -> Places:
     """Rows of the blocks around each reference (G, W); its own is in the middle."""
     counts = [at[-1] + 2 * r + 1 for at, r in zip(references, reach, strict=True)]
     offsets = np.ravel_multi_index(np.indices([2 * r + 1 for r in reach]), counts).ravel()
@@ -124,7 +133,9 @@ def _most_alike(rows: Image, inside: npt.NDArray[np.bool_], windows: Places, gro
     square = np.einsum("pn,pn->p", rows, rows)
     square[~inside.ravel()] = np.inf
     # |a - b|² = |a|² + |b|² - 2ab, and |a|² is the same for all candidates of one reference.
-    distance = np.take_along_axis(square - 2 * (rows[references] @ rows.T), windows, axis=1)
+    distance = (-2 * rows[references]) @ rows.T
+    distance += square
+    distance = np.take_along_axis(distance, windows, axis=1)
     distance[:, own] = -np.inf
     nearest = np.argpartition(distance, group - 1, axis=1)[:, :group]
     order = np.argsort(np.take_along_axis(distance, nearest, axis=1), axis=1, kind="stable")

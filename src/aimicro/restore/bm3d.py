@@ -144,10 +144,8 @@ def put_back(
     weights = weights.astype(np.float32)
     stacks = np.tensordot(block_basis("haar", alike.shape[:1]).T, weights[:, None] * stacks, axes=1)
     spectra = stacks.reshape(alike.size, -1)
-    column = np.arange(alike.size)
-    put = csr_array(
-        (np.ones_like(column, np.float32), (alike.ravel(), column)), (many, len(column))
-    )
+    ones, rows = np.ones(alike.size, np.float32), np.arange(alike.size + 1)
+    put = csr_array((ones, alike.ravel(), rows), (alike.size, many)).T
     # The transform is linear: one inverse for the sum of all spectra that fall on a block.
     sums = (put @ spectra) @ np.linalg.inv(basis).T
     return sums, put @ np.broadcast_to(weights, alike.shape).ravel()
