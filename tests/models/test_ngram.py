@@ -57,6 +57,19 @@ def test_without_discount_one_token_is_its_frequency():
     np.testing.assert_allclose(model.next_chances([3, 1]), counts / counts.sum())
 
 
+def test_another_discount_needs_no_other_count():
+    model = NGram(TEXTS, vocabulary=5, order=3, discount=0.3)
+    before = model.next_chances([1, 2])
+    other, fresh = model.discounted(0.9), NGram(TEXTS, vocabulary=5, order=3, discount=0.9)
+    for context in ([], [0], [1, 2], [4, 4, 4]):
+        np.testing.assert_array_equal(other.next_chances(context), fresh.next_chances(context))
+    assert other.discount == 0.9
+    assert model.discount == 0.3
+    np.testing.assert_array_equal(model.next_chances([1, 2]), before)
+    with pytest.raises(ValueError, match="discount"):
+        model.discounted(1.5)
+
+
 def test_a_longer_context_knows_more_of_what_it_has_read():
     def surprise(order: int) -> float:
         model = NGram(TEXTS, vocabulary=5, order=order, discount=0.1)

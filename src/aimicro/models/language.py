@@ -125,7 +125,6 @@ class LanguageModel(Network):
         return x, looks
 
 
-@torch.no_grad()
 def next_chances(model: LanguageModel, tokens: ArrayLike) -> NDArray[np.float64]:
     """Say how likely each token is to come next, at every place of some texts.
 
@@ -155,9 +154,8 @@ def next_chances(model: LanguageModel, tokens: ArrayLike) -> NDArray[np.float64]
     >>> next_chances(LanguageModel(vocabulary=5), [[0, 1, 2]]).shape
     (1, 3, 5)
     """
-    x = _checked(model, tokens)
-    logits = model.eval()(torch.from_numpy(x)[:, None, None].float())
-    chances: NDArray[np.float64] = logits[:, :, 0].double().softmax(dim=1).transpose(1, 2).numpy()
+    scores = _scores(model, _checked(model, tokens)).double()
+    chances: NDArray[np.float64] = scores.softmax(dim=1).transpose(1, 2).numpy()
     return chances
 
 
@@ -210,7 +208,7 @@ def continued(
     rng, texts = np.random.default_rng(rng), _checked(model, tokens)
     whole("n", n, low=0, high=model.length - texts.shape[1], hint="Write less, or build it longer.")
     for _ in range(n):
-        scores = np.log(next_chances(model, texts)[:, -1])  # (B, vocabulary)
+        scores = _scores(model, texts)[:, :, -1].double().numpy()  # (B, vocabulary)
         if temperature == 0:
             drawn = scores.argmax(axis=1)
         else:
@@ -218,6 +216,13 @@ def continued(
             drawn = (scores / temperature + rng.gumbel(size=scores.shape)).argmax(axis=1)
         texts = np.concatenate([texts, drawn[:, None]], axis=1)
     return texts
+
+
+@torch.no_grad()
+def _scores(model: LanguageModel, texts: NDArray[np.int64]) -> Tensor:
+    """The logits of the token after each place (B, vocabulary, N)."""
+    logits: Tensor = model.eval()(torch.from_numpy(texts)[:, None, None].float())
+    return logits[:, :, 0]
 
 
 def _checked(model: LanguageModel, tokens: ArrayLike) -> NDArray[np.int64]:

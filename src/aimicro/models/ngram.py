@@ -15,6 +15,8 @@ References
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from copy import copy
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +74,7 @@ class NGram:
     ) -> None:
         self.vocabulary = whole("vocabulary", vocabulary, low=1)
         self.order = whole("order", order, low=1)
-        self.discount = number("discount", discount, low=0, high=1, hint="Try 0.75.")
+        self.discount = _share(discount)
         self._counts: list[Counts] = [defaultdict(lambda: defaultdict(int)) for _ in range(order)]
         seen: set[tuple[int, ...]] = set()
         for text in texts:
@@ -84,6 +86,23 @@ class NGram:
                 "Expected texts to count in, got none. Give some with a token or more."
             )
         self._known: dict[tuple[int, ...], NDArray[np.float64]] = {}
+
+    def discounted(self, discount: float) -> Self:
+        """Give the same counts with another discount, without counting again.
+
+        Parameters
+        ----------
+        discount : float
+            From 0 to 1.
+
+        Returns
+        -------
+        NGram
+            Another model; this one stays as it is.
+        """
+        other = copy(self)
+        other.discount, other._known = _share(discount), {}
+        return other
 
     def _count(self, gram: tuple[int, ...], seen: set[tuple[int, ...]]) -> None:
         """Enter an n-gram as often as it comes, and what it ends in once for each that it follows.
@@ -124,3 +143,7 @@ class NGram:
                 for token, n in after.items():
                     chances[token] += (n - self.discount) / total
         return chances
+
+
+def _share(discount: float) -> float:
+    return number("discount", discount, low=0, high=1, hint="Try 0.75.")
