@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from scipy.signal.windows import tukey
 
 from aimicro import checks
 from aimicro.metrics._checks import lengths_of
@@ -334,6 +333,9 @@ def _peak(power: Array, radius: Array, radii: Array) -> tuple[float, float]:
 
 def faded(image: Array) -> Array:
     """An image less its mean, faded out at its edges, since a Fourier transform joins them."""
+    # Here, because it takes long to load: every start of the command line would wait for it.
+    from scipy.signal.windows import tukey
+
     image = image - image.mean()
     for axis, n in enumerate(image.shape):
         shape = [1] * image.ndim

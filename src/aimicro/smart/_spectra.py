@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal.windows import tukey
 
 from aimicro.simulate import Noise
 
@@ -17,6 +16,9 @@ def variance(values: NDArray[np.float64], noise: Noise) -> float:
 
 def window(shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Return weights that fade at the border."""
+    # Here, because it takes long to load: every start of the command line would wait for it.
+    from scipy.signal.windows import tukey
+
     weights: NDArray[np.float64] = np.outer(tukey(shape[0], _FADING), tukey(shape[1], _FADING))
     return weights
 
