@@ -142,10 +142,13 @@ class Colony:
         """Estimate the fraction of the cell that would lie on others, for each place."""
         pixels = self.rng.choice(np.flatnonzero(cell.depth > 0), 100)
         offsets = np.stack(np.unravel_index(pixels, cell.depth.shape), axis=-1) - cell.middle
-        points = places[:, None] + offsets
-        inside = np.all((points >= 0) & (points < self.shape), axis=-1)
-        nearest = np.clip(points, 0, np.array(self.shape) - 1)
-        taken = (self.depth[tuple(np.moveaxis(nearest, -1, 0))] > 0) & inside
+        inside = np.ones((len(places), len(offsets)), bool)
+        flat = np.zeros(inside.shape, int)
+        for axis, length in enumerate(self.shape):
+            at = places[:, axis, None] + offsets[:, axis]
+            inside &= (at >= 0) & (at < length)
+            flat = flat * length + at
+        taken = (self.depth.take(flat, mode="clip") > 0) & inside
         share: NDArray[np.float64] = taken.sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
         return share
 
