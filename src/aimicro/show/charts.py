@@ -86,6 +86,7 @@ def chart(fig: matplotlib.figure.Figure, *, alt: str, caption: str = "") -> Figu
     svg, png = StringIO(), BytesIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "aimicro"}):
         fig.savefig(svg, format="svg", transparent=True, metadata=_NO_METADATA)
+    fig.set_layout_engine("none")  # all has its place: to find it again takes as long as to draw
     fig.savefig(png, format="png", dpi=144, facecolor="white")
     plt.close(fig)
     width_pt, height_pt = fig.get_size_inches() * 72
