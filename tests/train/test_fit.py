@@ -112,6 +112,24 @@ def test_same_seed_same_weights_bit_for_bit(ndim: int) -> None:
     assert results[0][1] == results[1][1]
 
 
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_weights_are_those_of_adam_written_out(ndim: int) -> None:
+    """Whatever their order in memory: convolutions want another one than PyTorch's own."""
+    images = RNG.random((2, *(16,) * ndim))
+    training = ArrayPatches(list(images), list(images**2), patch_size=(8,) * ndim, batch_size=2)
+    model = UNet(ndim=ndim, channels=4, depth=1)
+    written_out = copy.deepcopy(model)
+    fit(model, training, steps=6, schedule="constant", precision="float32", device="cpu")
+    adam = torch.optim.Adam(written_out.parameters(), lr=1e-3, foreach=False)
+    for step in range(6):
+        x, target = map(torch.from_numpy, training.batch(step))
+        adam.zero_grad()
+        torch.nn.functional.mse_loss(written_out(x), target).backward()
+        adam.step()
+    for ours, theirs in zip(model.parameters(), written_out.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
 def test_the_random_numbers_of_others_are_left_alone() -> None:
     line = Line()
     torch.manual_seed(1)

@@ -204,7 +204,9 @@ def fit(
         compiled=compiled,
         processes=processes,
     )
-    optimiser = torch.optim.Adam(network.parameters(), foreach=True)  # all of them in one go
+    # All weights in one go, and each of them read but once; Apple's chips know only the former.
+    fused = place.type != "mps"
+    optimiser = torch.optim.Adam(network.parameters(), fused=fused, foreach=not fused)
     best, history = Best(network), History(metrics={name: [] for name in metrics})
     if earlier:
         history = earlier.restore(network, best, optimiser)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 
@@ -132,8 +133,12 @@ class Earlier:
             training = strip_prefix(self.tensors, "training.")
             network.load_state_dict(strip_prefix(training, "model."))
             state = optimiser.state_dict()
+            weights = [weight for group in optimiser.param_groups for weight in group["params"]]
             for name, tensor in strip_prefix(training, "optimiser.").items():
                 index, key = name.split(".")
+                if tensor.ndim:  # in memory as its weight is, since both are read side by side
+                    weight = weights[int(index)]
+                    tensor = torch.empty_like(weight).copy_(tensor.reshape(weight.shape))
                 state["state"].setdefault(int(index), {})[key] = tensor
             optimiser.load_state_dict(state)
             best.weights = strip_prefix(self.tensors, "weights.")
