@@ -74,7 +74,7 @@ class NGram:
     ) -> None:
         self.vocabulary = whole("vocabulary", vocabulary, low=1)
         self.order = whole("order", order, low=1)
-        self.discount = _share(discount)
+        self.discount = _checked_discount(discount)
         self._counts: list[Counts] = [defaultdict(lambda: defaultdict(int)) for _ in range(order)]
         seen: set[tuple[int, ...]] = set()
         for text in texts:
@@ -101,7 +101,7 @@ class NGram:
             Another model; this one stays as it is.
         """
         other = copy(self)
-        other.discount, other._known = _share(discount), {}
+        other.discount, other._known = _checked_discount(discount), {}
         return other
 
     def _count(self, gram: tuple[int, ...], seen: set[tuple[int, ...]]) -> None:
@@ -145,5 +145,5 @@ class NGram:
         return chances
 
 
-def _share(discount: float) -> float:
+def _checked_discount(discount: float) -> float:
     return number("discount", discount, low=0, high=1, hint="Try 0.75.")

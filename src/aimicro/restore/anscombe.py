@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import gammaln, xlogy
+from scipy.stats import norm, poisson
 
 from aimicro import checks
 from aimicro.simulate import Noise
@@ -150,10 +150,7 @@ def _expectations(
     electrons = np.linspace(0, 10, 2001) ** 2
     counts = np.arange(250)  # 15 standard deviations above a mean of 100
     error = np.linspace(-8, 8, 1001)
-    bell = np.exp(-(error**2) / 2)
-    weight = bell / bell.sum()
+    weight = norm.pdf(error) / norm.pdf(error).sum()
     argument = counts[:, None] + read_noise * error + 3 / 8 + read_noise**2
     given_count = 2 * np.sqrt(np.maximum(argument, 0)) @ weight
-    # Poisson's law in its logarithm, where 250! is no number too large.
-    log_chance = xlogy(counts, electrons[:, None]) - gammaln(counts + 1) - electrons[:, None]
-    return np.exp(log_chance) @ given_count, electrons
+    return poisson.pmf(counts, electrons[:, None]) @ given_count, electrons

@@ -144,8 +144,9 @@ def put_back(
     weights = weights.astype(np.float32)
     stacks = np.tensordot(block_basis("haar", alike.shape[:1]).T, weights[:, None] * stacks, axes=1)
     spectra = stacks.reshape(alike.size, -1)
-    ones, rows = np.ones(alike.size, np.float32), np.arange(alike.size + 1)
-    put = csr_array((ones, alike.ravel(), rows), (alike.size, many)).T
+    # Transposed, each row has a single 1: the place of the block.
+    ones, ends = np.ones(alike.size, np.float32), np.arange(alike.size + 1)
+    put = csr_array((ones, alike.ravel(), ends), (alike.size, many)).T
     # The transform is linear: one inverse for the sum of all spectra that fall on a block.
     sums = (put @ spectra) @ np.linalg.inv(basis).T
     return sums, put @ np.broadcast_to(weights, alike.shape).ravel()

@@ -167,8 +167,7 @@ def likeliest_parameters(
             "takes, for instance the likeliest of many that were drawn."
         )
     checks.number("step", step, above=0, hint="Give how far parameters may be off.")
-    fewest = begin.size + 2
-    checks.whole("most", most, low=fewest, hint="Start with 30 for each parameter.")
+    checks.whole("most", most, low=begin.size + 2, hint="Start with 30 for each parameter.")
 
     def unlikeliness(parameters: npt.NDArray[np.float64]) -> float:
         """What is to become small."""
