@@ -1,5 +1,6 @@
 """Real Fourier transforms as deconvolution needs them: what leaves on one side never comes in."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy.typing as npt
 from scipy import fft
 
 from aimicro.restore.anscombe import Image
+from aimicro.simulate.optics import fft_workers
 from aimicro.simulate.varying import node_weights
 
 Spectrum = npt.NDArray[np.complex64]
@@ -188,18 +190,20 @@ def otf(psf: Image, room: Sequence[int], before: Sequence[int] = (0, 0, 0)) -> S
 
 def spectrum(values: Image, room: Sequence[int]) -> Spectrum:
     """``rfftn(values, room)`` without the rows that are only padding: twice as fast."""
-    spectrum = fft.rfft(values, room[-1], workers=-1)
-    for axis in reversed(range(values.ndim - 1)):
-        spectrum = fft.fft(spectrum, room[axis], axis=axis, overwrite_x=True, workers=-1)
+    with fft.set_workers(fft_workers(math.prod(room))):
+        spectrum = fft.rfft(values, room[-1])
+        for axis in reversed(range(values.ndim - 1)):
+            spectrum = fft.fft(spectrum, room[axis], axis=axis, overwrite_x=True)
     return np.asarray(spectrum)
 
 
 def values(spectrum: Spectrum, room: Sequence[int], sides: Sequence[int]) -> Image:
     """``irfftn(spectrum, room)``, computed only where it lies within these sides."""
-    for axis, side in enumerate(sides[:-1]):
-        rows = fft.ifft(spectrum, axis=axis, overwrite_x=True, workers=-1)
-        spectrum = rows[(slice(None),) * axis + (slice(side),)]
-    return np.asarray(fft.irfft(spectrum, room[-1], workers=-1)[..., : sides[-1]])
+    with fft.set_workers(fft_workers(math.prod(room))):
+        for axis, side in enumerate(sides[:-1]):
+            rows = fft.ifft(spectrum, axis=axis, overwrite_x=True)
+            spectrum = rows[(slice(None),) * axis + (slice(side),)]
+        return np.asarray(fft.irfft(spectrum, room[-1])[..., : sides[-1]])
 
 
 def power(H: Spectrum) -> Image:

@@ -3,13 +3,14 @@
 Used in chapter 9, *Training and using a model*.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
-from skimage.measure import regionprops_table
+from skimage.measure import perimeter_crofton
 
 from aimicro import checks
 
@@ -80,20 +81,25 @@ def measure(
     size = checks.per_axis("pixel_size_um", pixel_size_um, numbers.ndim, unit="µm", hint=hint)
     channels = {} if image is None else _channels(image, numbers.shape)
     table = {"label": ids, **_shapes(numbers, size)}
-    places = np.arange(1, len(ids) + 1)
     for name, channel in channels.items():
-        total = ndimage.sum_labels(channel, numbers, places)
-        n_pixels = ndimage.sum_labels(numbers > 0, numbers, places)
-        table[f"intensity_mean{name}"] = np.asarray(total) / n_pixels
-        table[f"intensity_max{name}"] = np.asarray(ndimage.maximum(channel, numbers, places))
-        table[f"intensity_sum{name}"] = np.asarray(total)
+        lights = [channel[box][mask] for box, mask in _objects(numbers)]
+        for kind in ("mean", "max", "sum"):
+            values = [getattr(light, kind)() for light in lights]
+            table[f"intensity_{kind}{name}"] = np.array(values, np.float64)
+    places = np.arange(1, len(ids) + 1)
     return table | {"on_border": np.isin(places, _at_border(numbers))}
 
 
 def _numbered(labels: NDArray[np.integer]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Ids of the objects, and the labels numbered anew: no memory for ids that are left out."""
-    ids, which = np.unique(np.append(labels, labels.dtype.type(0)), return_inverse=True)
-    return ids[1:], which.ravel()[:-1].reshape(labels.shape)
+    ids = np.unique(labels[labels > 0])
+    return ids, np.searchsorted(ids, labels, side="right")
+
+
+def _objects(numbers: NDArray[np.int64]) -> Iterator[tuple[tuple[slice, ...], NDArray[np.bool_]]]:
+    """The box of each object, and which of its pixels are the object's."""
+    for number, box in enumerate(ndimage.find_objects(numbers), start=1):
+        yield box, numbers[box] == number
 
 
 def _channels(image: ArrayLike, shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
@@ -110,44 +116,37 @@ def _channels(image: ArrayLike, shape: tuple[int, ...]) -> dict[str, NDArray[Any
 
 
 def _shapes(numbers: NDArray[np.int64], size: tuple[float, ...]) -> dict[str, NDArray[Any]]:
-    """Size, place and form, by scikit-image."""
-    ndim = numbers.ndim
-    wanted = ["area", "centroid", "inertia_tensor_eigvals"]
+    """Size, place and form."""
+    ndim, n = numbers.ndim, int(numbers.max(initial=0))
     # The length of a border is known for square pixels alone.
-    if ndim == 2 and np.isclose(size[0], size[1]):
-        wanted.append("perimeter_crofton")
-    found = regionprops_table(numbers, properties=wanted, spacing=size)
-    axes = _axis_lengths(
-        np.stack([found[f"inertia_tensor_eigvals-{place}"] for place in range(ndim)], axis=1)
-    )
-    area = found["area"].astype(np.float64)
+    square = ndim == 2 and np.isclose(size[0], size[1])
+    n_pixels, perimeter = np.empty(n), np.empty(n)
+    centroid, spread = np.empty((n, ndim)), np.empty((n, ndim, ndim))
+    for place, (box, mask) in enumerate(_objects(numbers)):
+        points = (np.argwhere(mask) + [side.start for side in box]) * size
+        n_pixels[place], centroid[place] = len(points), points.mean(axis=0)
+        away = points - centroid[place]
+        spread[place] = away.T @ away / len(points)
+        if square:
+            perimeter[place] = perimeter_crofton(mask) * size[0]
+    area = n_pixels * math.prod(size)
     diameter = np.sqrt(4 * area / np.pi) if ndim == 2 else np.cbrt(6 * area / np.pi)
+    # Along an axis of an ellipse, the variance is a quarter of the semi-axis squared; of an
+    # ellipsoid, a fifth.
+    variances = np.clip(np.linalg.eigvalsh(spread), 0, None)  # the smallest first
+    axes = 2 * np.sqrt((ndim + 2) * variances)
     table = {"area_um2" if ndim == 2 else "volume_um3": area, "equivalent_diameter_um": diameter}
     table |= {
-        f"centroid_{axis}_um": found[f"centroid-{place}"]
-        for place, axis in enumerate(_AXES[-ndim:])
+        f"centroid_{axis}_um": centroid[:, place] for place, axis in enumerate(_AXES[-ndim:])
     }
-    table |= {"major_axis_um": axes[:, 0], "minor_axis_um": axes[:, -1]}
+    table |= {"major_axis_um": axes[:, -1], "minor_axis_um": axes[:, 0]}
     if ndim == 2:
         # A single pixel has no axes, and is round.
-        ratio = axes[:, 1] / np.where(axes[:, 0] > 0, axes[:, 0], 1)
-        table["eccentricity"] = np.where(axes[:, 0] > 0, np.sqrt(1 - ratio**2), 0)
-    if "perimeter_crofton" in found:
-        table["perimeter_um"] = found["perimeter_crofton"]
+        ratio = axes[:, 0] / np.where(axes[:, 1] > 0, axes[:, 1], 1)
+        table["eccentricity"] = np.where(axes[:, 1] > 0, np.sqrt(1 - ratio**2), 0)
+    if square:
+        table["perimeter_um"] = perimeter
     return table
-
-
-def _axis_lengths(moments: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Axes of ellipses or ellipsoids, largest first, from their moments of inertia, largest first.
-
-    Inertia about an axis is the variance along the others. So the variance along it, a quarter of
-    the semi-axis squared or, in 3D, a fifth, is the sum of all variances less its inertia.
-    """
-    ndim = moments.shape[1]
-    about = moments[:, ::-1]  # the longest axis is the one about which there is least
-    along = moments.sum(axis=1, keepdims=True) / (ndim - 1) - about
-    lengths: NDArray[np.float64] = 2 * np.sqrt((ndim + 2) * np.clip(along, 0, None))
-    return lengths
 
 
 def _at_border(numbers: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -197,9 +197,9 @@ class PixelClassifier:
                 f"Expected an image as in training, {kind}, got shape {np.shape(image)}. "
                 "Give such an image, or fit another classifier."
             )
-        belief = self._ask(self.forests[0], array, None)
+        (belief,) = self._ask(self.forests[:1], array, None)
         for forest in self.forests[1:]:
-            belief = self._ask(forest, array, belief)
+            (belief,) = self._ask([forest], array, belief)
         return belief
 
     def _two_forests(
@@ -211,68 +211,89 @@ class PixelClassifier:
     ) -> tuple[RandomForestClassifier, RandomForestClassifier]:
         """Fit a forest, and another to what forests say of strokes that they have not seen."""
         groups = dealt(scribbles, self.n_classes, rng)
-        trios = list(zip(images, scribbles, groups, strict=True))
-        described = [self._rows(image, None, group >= 0) for image, _, group in trios]
+        described = [
+            self._rows(image, None, group >= 0) for image, group in zip(images, groups, strict=True)
+        ]
         answers = [s[s > 0] for s in scribbles]
-        told, right = [], []
+        group_of = [group[group >= 0] for group in groups]  # as rows and answers are
+        blind = []
         for one in range(max(group.max() for group in groups) + 1):
-            known = [group[group >= 0] != one for group in groups]
-            blind = _forest(
-                [rows[k] for rows, k in zip(described, known, strict=True)],
-                [classes[k] for classes, k in zip(answers, known, strict=True)],
-                n_trees,
-                rng,
-            )
-            for image, classes, group in trios:
-                if (group == one).any():
-                    belief = self._ask(blind, image, None)
-                    told.append(self._rows(image, belief, group == one))
-                    right.append(classes[group == one])
+            known = [group != one for group in group_of]
+            seen = [rows[k] for rows, k in zip(described, known, strict=True)]
+            right = [classes[k] for classes, k in zip(answers, known, strict=True)]
+            blind.append(_forest(seen, right, n_trees, rng))
+        told = [
+            self._told(image, rows, group, blind)
+            for image, rows, group in zip(images, described, groups, strict=True)
+        ]
         first = _forest(described, answers, n_trees, rng)
-        return first, _forest(told, right, n_trees, rng)
+        return first, _forest(told, answers, n_trees, rng)
 
-    def _ask(self, forest: RandomForestClassifier, image: Array, belief: Array | None) -> Array:
-        """Probabilities (K, [Z,] Y, X), part by part."""
-        answer = np.empty((self.n_classes, *image.shape[1:]), np.float32)
-        for part in self._parts(image.shape, belief):
+    def _told(
+        self,
+        image: Array,
+        rows: Array,
+        groups: npt.NDArray[np.int_],
+        blind: Sequence[RandomForestClassifier],
+    ) -> Array:
+        """Features of strokes, and what the forests that have not seen them say of their places."""
+        beliefs = enumerate(self._ask(blind, image, None))
+        said = np.concatenate([self._rows(None, said, groups == one) for one, said in beliefs])
+        in_order = np.empty_like(said)
+        in_order[groups[groups >= 0].argsort(kind="stable")] = said  # which is group by group
+        return np.concatenate([rows, in_order], axis=1)
+
+    def _ask(
+        self, forests: Sequence[RandomForestClassifier], image: Array, belief: Array | None
+    ) -> list[Array]:
+        """Probabilities (K, [Z,] Y, X) by each forest, part by part."""
+        answers = [np.empty((self.n_classes, *image.shape[1:]), np.float32) for _ in forests]
+        for part in self._parts(image, belief):
             described = self._describe(image, belief, part)  # (F, [Z,] Y, X)
             rows = np.ascontiguousarray(described.reshape(len(described), -1).T)
-            found = forest.predict_proba(rows).T
-            answer[(slice(None), *part.own)] = found.reshape(-1, *described.shape[1:])
-        return answer
+            for forest, answer in zip(forests, answers, strict=True):
+                found = forest.predict_proba(rows).T
+                answer[(slice(None), *part.own)] = found.reshape(-1, *described.shape[1:])
+        return answers
 
-    def _rows(self, image: Array, belief: Array | None, mask: npt.NDArray[np.bool_]) -> Array:
+    def _rows(
+        self, image: Array | None, belief: Array | None, mask: npt.NDArray[np.bool_]
+    ) -> Array:
         """Features (N, F) of the pixels in a mask, in their order."""
         places, found = [], []
         number = np.cumsum(mask).reshape(mask.shape)
-        for part in self._parts(image.shape, belief):
+        for part in self._parts(image, belief):
             here = mask[part.own]
             if here.any():
                 places.append(number[part.own][here])
                 found.append(self._describe(image, belief, part)[:, here].T)
         if not found:  # an image without a stroke among others
-            return np.empty((0, self._n_features(len(image), belief)), np.float32)
+            return np.empty((0, self._n_features(image, belief)), np.float32)
         return np.concatenate(found)[np.concatenate(places).argsort()]
 
-    def _describe(self, image: Array, belief: Array | None, part: Part) -> Array:
-        """Features of the image, and with autocontext of what is believed, (F, [Z,] Y, X)."""
-        near = image[(slice(None), *part.seen)]
-        found = [features(near, sigmas=self.sigmas, spacing=self.spacing, channels=True)]
+    def _describe(self, image: Array | None, belief: Array | None, part: Part) -> Array:
+        """Features of an image, of what is believed of it, or of both, (F, [Z,] Y, X)."""
+        found = []
+        if image is not None:
+            near = image[(slice(None), *part.seen)]
+            found.append(features(near, sigmas=self.sigmas, spacing=self.spacing, channels=True))
         if belief is not None:
             said = belief[(slice(None), *part.seen)]
             found += [said, *(smooth(said, sigma, self.spacing) for sigma in self.sigmas)]
         return np.concatenate([each[(slice(None), *part.inner)] for each in found])
 
-    def _parts(self, shape: tuple[int, ...], belief: Array | None) -> Iterator[Part]:
-        """Parts of an image (C, [Z,] Y, X) whose features fit into memory."""
-        many = self._n_features(shape[0], belief)
-        return parts(shape[1:], reach_px(self.sigmas, self.spacing), _MOST_BYTES / (4 * many))
+    def _parts(self, image: Array | None, belief: Array | None) -> Iterator[Part]:
+        """Parts of an image whose features fit into memory."""
+        shape = next(given.shape[1:] for given in (image, belief) if given is not None)
+        many = self._n_features(image, belief)
+        return parts(shape, reach_px(self.sigmas, self.spacing), _MOST_BYTES / (4 * many))
 
-    def _n_features(self, n_channels: int, belief: Array | None) -> int:
+    def _n_features(self, image: Array | None, belief: Array | None) -> int:
         """How many there are of a pixel."""
+        n_channels = self.n_channels or 1
         own = feature_names(len(self.spacing), sigmas=self.sigmas, n_channels=n_channels)
-        said = 0 if belief is None else self.n_classes * (1 + len(self.sigmas))
-        return len(own) + said
+        said = self.n_classes * (1 + len(self.sigmas))
+        return len(own) * (image is not None) + said * (belief is not None)
 
 
 def segment(

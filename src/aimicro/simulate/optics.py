@@ -288,7 +288,7 @@ def otf(psf: ArrayLike) -> NDArray[np.complex64]:
             f"Expected a PSF of finite values with a sum above 0, got a sum of {total}. "
             f"Look for NaN and for a background that was taken off twice."
         )
-    spectrum = fft.fftn(fft.ifftshift(psf), workers=-1)
+    spectrum = fft.fftn(fft.ifftshift(psf), workers=fft_workers(psf.size))
     return np.asarray(fft.fftshift(spectrum) / total, dtype=np.complex64)
 
 
@@ -398,10 +398,31 @@ def convolve(specimen: NDArray[np.float32], psf: NDArray[np.float32]) -> NDArray
     padded = [fft.next_fast_len(length + side // 2, real=True) for length, side in sides]
     _limits.memory(f"the convolution of {specimen.shape} with {psf.shape}", math.prod(padded), 16)
     cut = tuple(slice(side // 2, side // 2 + length) for length, side in sides)
-    spectrum = fft.rfftn(specimen, padded, workers=-1)
-    spectrum *= fft.rfftn(psf, padded, workers=-1)
-    image: NDArray[np.float32] = fft.irfftn(spectrum, padded, workers=-1, overwrite_x=True)[cut]
+    with fft.set_workers(fft_workers(math.prod(padded))):
+        spectrum = fft.rfftn(specimen, padded) * fft.rfftn(psf, padded)
+        image: NDArray[np.float32] = fft.irfftn(spectrum, padded, overwrite_x=True)[cut]
     return np.maximum(image, 0)  # round-off of the FFT
+
+
+def fft_workers(n_values: int) -> int:
+    """Say on how many cores a Fourier transform of so many values is fastest.
+
+    Parameters
+    ----------
+    n_values : int
+        Numbers that are transformed.
+
+    Returns
+    -------
+    int
+        1 for less than 2**18, a plane of 512 x 512: handing them to threads takes longer than
+        transforming them. -1, which is SciPy's word for all cores, for more.
+
+    Notes
+    -----
+    Used in chapter 6, *Image formation*.
+    """
+    return -1 if n_values >= 2**18 else 1
 
 
 def _check_optics(na: float, wavelength_um: float, pixel_size_um: float) -> None:
