@@ -136,9 +136,7 @@ def _shapes(numbers: NDArray[np.int64], size: tuple[float, ...]) -> dict[str, ND
     variances = np.clip(np.linalg.eigvalsh(spread), 0, None)  # the smallest first
     axes = 2 * np.sqrt((ndim + 2) * variances)
     table = {"area_um2" if ndim == 2 else "volume_um3": area, "equivalent_diameter_um": diameter}
-    table |= {
-        f"centroid_{axis}_um": centroid[:, place] for place, axis in enumerate(_AXES[-ndim:])
-    }
+    table |= {f"centroid_{axis}_um": centroid[:, place] for place, axis in enumerate(_AXES[-ndim:])}
     table |= {"major_axis_um": axes[:, -1], "minor_axis_um": axes[:, 0]}
     if ndim == 2:
         # A single pixel has no axes, and is round.

@@ -343,6 +343,8 @@ def _age(
 def _divide(cells: Cells, life: CellParameters, rng: np.random.Generator) -> Cells:
     """Replace each cell whose time has come by its two daughters."""
     due = cells["phase"] >= 1
+    if not due.any():
+        return cells
     mothers = np.repeat(cells[due], 2)
     ndim = cells["centre"].shape[1]
     daughters = _new_cells(len(mothers), ndim, life, rng)
@@ -407,6 +409,8 @@ def _make_room(cells: Cells) -> None:
         line = cells["centre"][j] - cells["centre"][i]
         distance = np.maximum(np.linalg.norm(line, axis=1), 1e-9)
         overlap = np.maximum(radii[i] + radii[j] - distance, 0)
+        if not overlap.any():
+            break
         push = (overlap / distance / (mobility[i] + mobility[j]))[:, None] * line
         np.subtract.at(cells["centre"], i, mobility[i, None] * push)
         np.add.at(cells["centre"], j, mobility[j, None] * push)
@@ -416,7 +420,7 @@ class _Body(NamedTuple):
     """A cell on the pixels around it."""
 
     box: tuple[slice, ...]
-    offset: NDArray[np.float64]  # (…, ndim), from the centre, 1 at the mean outline
+    offset: NDArray[np.float64]  # (ndim, …), from the centre, 1 at the mean outline
     depth_um: NDArray[np.float64]  # under the outline, negative outside
 
 
@@ -428,14 +432,19 @@ def _draw(
 ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
     """Draw a window of the field: fluorophores, and the ids of the cells."""
     starts, stops = np.array([[part.start, part.stop] for part in window]).T
-    reach = 1.5 * _radii(cells)[:, None] + 2 * spacing
+    radii = _radii(cells)
+    reach = 1.5 * radii[:, None] + 2 * spacing
     low, high = cells["centre"] + reach, cells["centre"] - reach
     near = np.all((low >= starts * spacing) & (high <= stops * spacing), axis=1)
-    cells, fading = cells[near], fading[near]  # one by one, those out of sight would take long
+    # One by one, those out of sight would take long.
+    cells, radii, fading = cells[near], radii[near], fading[near]
     shape = tuple(stops - starts)
     deepest, second = np.full((2, *shape), -np.inf)
     ids = np.zeros(shape, np.int32)
-    bodies = [_body(cell, spacing, window) for cell in cells]
+    bodies = [
+        _body(cell, radius, spacing, starts, stops)
+        for cell, radius in zip(cells, radii, strict=True)
+    ]
     for cell, body in zip(cells, bodies, strict=True):
         if body is not None:
             deep, next_deep = deepest[body.box], second[body.box]
@@ -454,28 +463,33 @@ def _draw(
             depth_um = np.minimum(body.depth_um, (body.depth_um - rival) / 2)
             coverage = np.clip(0.5 + depth_um / spacing.min(), 0, 1)
             covered = coverage > 0
-            texture = _texture(cell, body.offset[covered])
+            texture = _texture(cell, body.offset[:, covered])
             image[body.box][covered] += bright * coverage[covered] * texture
     return image, ids
 
 
-def _body(cell: Any, spacing: NDArray[np.float64], window: tuple[slice, ...]) -> _Body | None:
+def _body(
+    cell: Any,
+    radius: float,
+    spacing: NDArray[np.float64],
+    starts: NDArray[np.int_],
+    stops: NDArray[np.int_],
+) -> _Body | None:
     """Return the body of a cell, or nothing if it is out of sight."""
-    radius = _radii(cell[None])[0]
     reach = 1.5 * radius + spacing
-    starts, stops = np.array([[part.start, part.stop] for part in window]).T
     first = np.maximum(np.floor((cell["centre"] - reach) / spacing), starts).astype(int)
     last = np.ceil((cell["centre"] + reach) / spacing).astype(int)
     last = np.minimum(last, stops - 1)
     if np.any(first > last):
         return None
-    pixels = np.stack(np.meshgrid(*map(np.arange, first, last + 1), indexing="ij"), axis=-1)
+    sides = map(np.arange, first, last + 1)
+    away = [side * step - at for side, step, at in zip(sides, spacing, cell["centre"], strict=True)]
     irregular = 1 - cell["rounded"]
     half_axes = radius * cell["stretch"] ** irregular
-    offset = (pixels * spacing - cell["centre"]) @ cell["axes"] / half_axes
-    distance = np.linalg.norm(offset, axis=-1)
-    direction = offset / np.maximum(distance, 1e-9)[..., None]
-    waves = np.cos(direction @ cell["outline_waves"] + cell["outline_phases"]).sum(axis=-1)
+    offset = _combined(cell["axes"] / half_axes, np.stack(np.meshgrid(*away, indexing="ij", copy=False)))
+    distance = np.sqrt(np.square(offset).sum(axis=0))
+    direction = offset / np.maximum(distance, 1e-9)
+    waves = _waves(cell["outline_waves"], cell["outline_phases"], direction)
     outline = 1 + 0.05 * irregular * waves
     box = tuple(map(slice, first - starts, last + 1 - starts))
     return _Body(box, offset, radius * (outline - distance))
@@ -483,6 +497,22 @@ def _body(cell: Any, spacing: NDArray[np.float64], window: tuple[slice, ...]) ->
 
 def _texture(cell: Any, offset: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return smooth clumps around 1, above 0, that move, turn and grow with the cell."""
-    waves = np.cos(offset @ cell["texture_waves"] + cell["texture_phases"]).sum(axis=-1)
+    waves = _waves(cell["texture_waves"], cell["texture_phases"], offset)
     texture: NDArray[np.float64] = np.exp(0.2 * np.sqrt(2 / _WAVES) * waves)
     return texture
+
+
+def _waves(
+    directions: NDArray[np.float64], phases: NDArray[np.float64], places: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Sum of plane waves (ndim, W) at places (ndim, ...)."""
+    angles = _combined(directions, places)
+    angles += phases.reshape(-1, *[1] * (places.ndim - 1))
+    waves: NDArray[np.float64] = np.cos(angles, out=angles).sum(axis=0)
+    return waves
+
+
+def _combined(columns: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The products of places (ndim, ...) with each column of a matrix, (columns, ...)."""
+    products: NDArray[np.float64] = columns.T @ places.reshape(len(places), -1)
+    return products.reshape(len(products), *places.shape[1:])
