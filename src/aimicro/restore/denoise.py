@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pywt
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from aimicro import checks
 from aimicro.metrics import mean_psnr
@@ -288,6 +288,6 @@ def _background_noise(image: npt.NDArray[np.float64]) -> float:
     """
     details = np.abs(pywt.dwtn(image, "db2")["d" * image.ndim])
     details = details[details > 0]
-    sigma = float(np.median(details) / norm.ppf(0.75)) if details.size else 0.0
+    sigma = float(np.median(details) / ndtri(0.75)) if details.size else 0.0
     span = float(np.ptp(image))
     return max(sigma, 1e-6 * span) if span > 0 else 1.0

@@ -13,8 +13,8 @@ from types import MappingProxyType
 import numpy as np
 import pywt
 from scipy.ndimage import gaussian_filter, median_filter
+from skimage import restoration  # imports SciPy's statistics, a third of a second, when asked
 from skimage.morphology import ball, disk
-from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, denoise_wavelet
 
 from aimicro import checks
 from aimicro.restore.anscombe import Image
@@ -68,7 +68,7 @@ def _wavelet(image: Image, sigma: float) -> Image:
     total = np.zeros_like(padded)
     for shift in range(shifts):
         window = (slice(shift, shift - shifts),) * image.ndim
-        total[window] += denoise_wavelet(
+        total[window] += restoration.denoise_wavelet(
             padded[window], sigma=sigma, wavelet="sym4", wavelet_levels=levels
         )
     return np.asarray(total[(slice(shifts, -shifts),) * image.ndim] / shifts, np.float32)
@@ -78,7 +78,9 @@ def _total_variation(image: Image, weight: float) -> Image:
     """Flatten the image and keep its edges (Chambolle)."""
     # A fixed number of steps: where the library's eps stops jumps with the weight, and with it
     # the result.
-    return np.asarray(denoise_tv_chambolle(image, weight=weight, eps=0, max_num_iter=60))
+    return np.asarray(
+        restoration.denoise_tv_chambolle(image, weight=weight, eps=0, max_num_iter=60)
+    )
 
 
 def _nonlocal_means(image: Image, sigma: float, tolerance: float) -> Image:
@@ -87,7 +89,7 @@ def _nonlocal_means(image: Image, sigma: float, tolerance: float) -> Image:
     # search up to 9 pixels away gains nothing there, and less than 0.1 dB at 100 photons, and takes
     # 1.7 times as long. A volume has enough pixels in a smaller patch, and places nearby.
     size, distance = (7, 7) if image.ndim == 2 else (5, 3)
-    restored = denoise_nl_means(
+    restored = restoration.denoise_nl_means(
         image,
         patch_size=size,
         patch_distance=distance,

@@ -486,7 +486,9 @@ def _body(
     away = [side * step - at for side, step, at in zip(sides, spacing, cell["centre"], strict=True)]
     irregular = 1 - cell["rounded"]
     half_axes = radius * cell["stretch"] ** irregular
-    offset = _combined(cell["axes"] / half_axes, np.stack(np.meshgrid(*away, indexing="ij", copy=False)))
+    offset = _combined(
+        cell["axes"] / half_axes, np.stack(np.meshgrid(*away, indexing="ij", copy=False))
+    )
     distance = np.sqrt(np.square(offset).sum(axis=0))
     direction = offset / np.maximum(distance, 1e-9)
     waves = _waves(cell["outline_waves"], cell["outline_phases"], direction)
