@@ -126,7 +126,8 @@ def _shapes(numbers: NDArray[np.int64], size: tuple[float, ...]) -> dict[str, ND
         points = (np.argwhere(mask) + [side.start for side in box]) * size
         n_pixels[place], centroid[place] = len(points), points.mean(axis=0)
         away = points - centroid[place]
-        spread[place] = away.T @ away / len(points)
+        # Not a matrix product, for which its library would take tens of MB beside a large image.
+        spread[place] = np.einsum("pi,pj->ij", away, away) / len(points)
         if square:
             perimeter[place] = perimeter_crofton(mask) * size[0]
     area = n_pixels * math.prod(size)
