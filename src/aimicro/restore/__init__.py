@@ -17,6 +17,7 @@ from aimicro.restore.denoise import best_tuned, denoise, tune_all
 from aimicro.restore.fista import REGULARISERS, fista
 from aimicro.restore.inverse import inverse_filter, wiener
 from aimicro.restore.let import SelfTuned, pure_let, sure_let
+from aimicro.restore.lines import richardson_lucy_lines
 from aimicro.restore.lucy import log_likelihood, richardson_lucy
 from aimicro.restore.methods import METHODS, Method
 from aimicro.restore.phase_retrieval import Retrieved, misfit, modal_search, retrieve_wavefront
@@ -62,6 +63,7 @@ __all__ = [
     "pure_let",
     "retrieve_wavefront",
     "richardson_lucy",
+    "richardson_lucy_lines",
     "sure_let",
     "tikhonov",
     "tikhonov_miller",

@@ -173,7 +173,7 @@ def richardson_lucy_estimates(
     strength = checks.number("total_variation", total_variation, low=0, high=0.2, hint=hint)
     steps = steps_of(voxel_size_um, data.ndim)
     blur = blur_of(kernel, data.shape, finer_of(finer, data.ndim))
-    iteration = _Iteration(blur, data, light)
+    iteration = Iteration(blur, data, light)
     level = np.float32(max(_LEVEL * iteration.brightest, _FLATTEST))
     pull = np.minimum(np.float32(strength) * iteration.weight, max(strength, _MOST_PULL))
 
@@ -185,7 +185,7 @@ def richardson_lucy_estimates(
         return better
 
     start = iteration.start()
-    steps_ahead = _accelerated(improved, start) if accelerated else _plain(improved, start)
+    steps_ahead = accelerated_from(improved, start) if accelerated else _plain(improved, start)
     return (estimate[blur.field].copy() for estimate in steps_ahead)
 
 
@@ -243,12 +243,12 @@ def log_likelihood(
     number = checks.whole("iterations", iterations, low=1, hint="Start with 30.")
     data, kernel = checked(image, psf)
     data, light = light_of(data, noise, background)
-    iteration = _Iteration(Blur(kernel, data.shape), data, light)
-    estimate = last_of(_accelerated(iteration, iteration.start()), number, None)
+    iteration = Iteration(Blur(kernel, data.shape), data, light)
+    estimate = last_of(accelerated_from(iteration, iteration.start()), number, None)
     return iteration.log_likelihood(estimate) / (noise.gain if noise else 1.0)
 
 
-class _Iteration:
+class Iteration:
     """One iteration without total variation, prepared for an image."""
 
     def __init__(self, blur: Blur, data: Image, light: float) -> None:
@@ -295,7 +295,7 @@ def _plain(improved: Callable[[Image], Image], estimate: Image) -> Iterator[Imag
         yield estimate
 
 
-def _accelerated(improved: Callable[[Image], Image], estimate: Image) -> Iterator[Image]:
+def accelerated_from(improved: Callable[[Image], Image], estimate: Image) -> Iterator[Image]:
     """Each is improved from a place ahead of it, in the direction of the last change."""
     ahead = estimate
     for number in count():
