@@ -102,6 +102,22 @@ def test_refits_give_back_the_light_that_sparsity_took():
     assert (bright - 1).sum() == pytest.approx(light, rel=0.05)
 
 
+def test_a_goal_is_what_a_finer_microscope_would_show():
+    """The same rods through its lens: narrower lines, and those of the truth."""
+    finer = airy_psf(na=1.3, wavelength_um=0.35, pixel_size_um=PIXEL, shape=(31, 31))
+    sharp = filaments((96, 96), pixel_size_um=PIXEL, n=5, rng=3)
+    coarse, fine = blur(sharp, PSF), blur(sharp, finer)
+    coarse, fine = 60 * coarse / coarse.max() + 1, 60 * fine / coarse.max() + 1
+    noisy = CAMERA.photons(CAMERA.expose(coarse, rng=3))
+    options = {"noise": NOISE, "background": 1}
+    same, given, found = (
+        richardson_lucy_lines(noisy, PSF, goal=goal, **options) for goal in (None, PSF, finer)
+    )
+    np.testing.assert_array_equal(same, given)
+    scores = [psnr(fine, image, data_range=60) for image in (found, same)]
+    assert scores[0] > scores[1] + 3
+
+
 @pytest.mark.parametrize(
     ("image", "options", "message"),
     [
@@ -112,6 +128,7 @@ def test_refits_give_back_the_light_that_sparsity_took():
         (np.ones((20, 20)), {"sparsity": -0.1}, "sparsity"),
         (np.ones((20, 20)), {"iterations": 0}, "iterations"),
         (np.ones((20, 20)), {"refits": -1}, "refits"),
+        (np.ones((20, 20)), {"goal": np.ones((4, 4)) / 16}, "goal"),
         (np.full((20, 20), np.nan), {}, "NaN"),
     ],
 )

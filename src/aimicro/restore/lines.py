@@ -10,7 +10,7 @@ from scipy import fft
 from scipy.ndimage import gaussian_filter
 
 from aimicro import checks
-from aimicro.restore._fourier import Blur, otf, spectrum, values
+from aimicro.restore._fourier import Blur, Spectrum, otf, spectrum, values
 from aimicro.restore.anscombe import Image
 from aimicro.restore.kernel import checked, light_of
 from aimicro.restore.lucy import Iteration, accelerated_from
@@ -30,6 +30,7 @@ def richardson_lucy_lines(
     refits: int = 4,
     noise: Noise | None = None,
     background: float = 0.0,
+    goal: npt.ArrayLike | None = None,
 ) -> Image:
     r"""Denoise an image of thin lines: explain it by few rods, and image them again.
 
@@ -69,16 +70,20 @@ def richardson_lucy_lines(
         The camera: gain, offset and read noise in counts.
     background : float
         *b*, the light that reaches every pixel, in the unit of the image.
+    goal : array_like, (Y, X), optional
+        Another PSF, through which the rods are imaged at the end: that of a finer microscope for
+        the image that it would show. The same as `psf` if it is left out.
 
     Returns
     -------
     ndarray of float32, (Y, X)
-        *m*, what the image would be without noise, its background included.
+        *m*, what the image would be without noise, its background included; with `goal`, what
+        the other microscope would show.
 
     Raises
     ------
     TypeError, ValueError
-        If the image is no image (Y, X), the PSF does not fit it, a number is out of range, or the
+        If the image is no image (Y, X), a PSF does not fit it, a number is out of range, or the
         image has negative pixels that no read noise explains.
 
     See Also
@@ -92,7 +97,7 @@ def richardson_lucy_lines(
     line is drawn as lines all the same: the method is told what the specimen is made of, as a
     network is by its training.
 
-    Used in chapter 6, *Denoising*.
+    Used in chapter 6, *Denoising* and *Super-resolution*.
 
     References
     ----------
@@ -123,6 +128,9 @@ def richardson_lucy_lines(
     strength = np.float32(checks.number("sparsity", sparsity, low=0, hint="Start with 0.1."))
     number = checks.whole("iterations", iterations, low=1, hint="Start with 30.")
     more = checks.whole("refits", refits, low=0, hint="Start with 4.")
+    hint = "Pass the PSF (Y, X) of the microscope whose image you want."
+    other = kernel if goal is None else checks.psf("goal", goal, ndim=2, odd=True, hint=hint)
+    lens = (other / other.sum()).astype(np.float32)
     data, light = light_of(data, noise, background)
     rods = _Rods(kernel, data.shape, length, directions)
     iteration = Iteration(rods, data, light)
@@ -131,7 +139,7 @@ def richardson_lucy_lines(
     *_, estimate = islice(accelerated_from(lambda f: iteration(f) * fewer, start), number)
     for _ in range(more):
         estimate = iteration(estimate)
-    return np.asarray(rods.seen(estimate) + np.float32(background), np.float32)
+    return rods.imaged(estimate, lens) + np.float32(background)
 
 
 class _Rods(Blur):
@@ -156,24 +164,33 @@ class _Rods(Blur):
         ends = math.ceil(_ENDS * length_px)
         widest = gaussian_filter(np.pad(psf, ends), length_px, truncate=_ENDS)
         super().__init__(widest / widest.sum(), shape)
-        beyond = (self._reach[0], self._reach[1])
         ky, kx = fft.fftfreq(self._room[0])[:, None], fft.rfftfreq(self._room[1])
         angles = np.pi * np.arange(n_directions) / n_directions
         # The spectrum of a line that fades like a Gaussian fades like one along the line.
         along = [(ky * np.sin(angle) + kx * np.cos(angle)) * length_px for angle in angles]
-        lens = otf(self._cropped(psf), self._room, beyond)
-        self._otfs = [lens * np.exp(-2 * (np.pi * a) ** 2).astype(np.float32) for a in along]
+        self._rods = [np.exp(-2 * (np.pi * a) ** 2).astype(np.float32) for a in along]
+        self._otfs = self._through(psf)
 
-    def _cropped(self, psf: Image) -> Image:
-        """The PSF as far as it matters within the image and its surroundings."""
+    def _through(self, psf: Image) -> list[Spectrum]:
+        """Spectra of the rods as they look through a lens."""
+        # As much of the PSF as matters within the image and its surroundings.
         far = [(side.stop - side.start) // 2 for side in self._middle]
         cut = [max(p // 2 - d, 0) for p, d in zip(psf.shape, far, strict=True)]
-        return psf[cut[0] : psf.shape[0] - cut[0], cut[1] : psf.shape[1] - cut[1]]
+        near = psf[cut[0] : psf.shape[0] - cut[0], cut[1] : psf.shape[1] - cut[1]]
+        lens = otf(near, self._room, (self._reach[0], self._reach[1]))
+        return [lens * rod for rod in self._rods]
+
+    def imaged(self, estimate: Image, psf: Image) -> Image:
+        """The image of all rods through any lens."""
+        return self._sum(estimate, self._through(psf))
 
     def seen(self, specimen: Image) -> Image:
         """The image of all rods."""
-        spread = np.zeros_like(self._otfs[0])
-        for H, rods in zip(self._otfs, specimen, strict=True):
+        return self._sum(specimen, self._otfs)
+
+    def _sum(self, estimate: Image, otfs: Sequence[Spectrum]) -> Image:
+        spread = np.zeros_like(otfs[0])
+        for H, rods in zip(otfs, estimate, strict=True):
             spread += H * spectrum(rods, self._room)
         return values(spread, self._room, self._image)
 
