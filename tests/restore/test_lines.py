@@ -118,12 +118,24 @@ def test_a_goal_is_what_a_finer_microscope_would_show():
     assert scores[0] > scores[1] + 3
 
 
+def test_of_nothing_nothing_is_made():
+    nothing = richardson_lucy_lines(np.zeros((24, 24)), PSF)
+    np.testing.assert_array_equal(nothing, np.zeros((24, 24)))
+
+
 @pytest.mark.parametrize(
     ("image", "options", "message"),
     [
         (np.ones((4, 20, 20)), {}, r"got .*\(4, 20, 20\)"),
         (np.full((20, 20), -1.0), {}, "do not clip them"),
-        (np.ones((20, 20)), {"length_px": 0}, "length_px above 0, got 0"),
+        (np.ones((20, 20)), {"length_px": 0}, "length_px above 0"),
+        (np.ones((20, 20)), {"length_px": 21}, "length_px .*20"),
+        (np.ones((20, 20)), {"n_directions": 181}, "n_directions .*180"),
+        (
+            np.ones((20, 20)),
+            {"goal": np.ones((33, 33)) / 33**2},
+            r"no larger .*\(31, 31\), got \(33, 33\)",
+        ),
         (np.ones((20, 20)), {"n_directions": 0}, "n_directions"),
         (np.ones((20, 20)), {"sparsity": -0.1}, "sparsity"),
         (np.ones((20, 20)), {"iterations": 0}, "iterations"),

@@ -48,7 +48,8 @@ def richardson_lucy_lines(
 
     A rod collects the photons of its whole length, while noise rarely lies in a line. The price of
     :math:`\lambda` is that all rods come out too dim. The last iterations do without it: they
-    cannot bring back what was given up, and give to the rest what it is due.
+    cannot bring back what was given up, and give to the rest what it is due. Near the border, 1 is
+    the fraction of a rod's light that reaches the image.
 
     Parameters
     ----------
@@ -57,9 +58,10 @@ def richardson_lucy_lines(
     psf : array_like, (Y, X)
         *h*, nowhere negative, with a sum of 1, sides of odd length, and its centre in the middle.
     length_px : float, default 8
-        How long rods are, as the standard deviation of their light along the line, in pixels.
+        How long rods are, as the standard deviation of their light along the line, in pixels; at
+        most the longer side of the image.
     n_directions : int, default 24
-        In how many directions they lie, from 0 to 180 degrees.
+        In how many directions they lie, from 0 to 180 degrees; 180 at most.
     sparsity : float, default 0.12
         :math:`\lambda`. Higher for fewer rods; 0 for as many as make the image likely.
     iterations : int, default 30
@@ -71,8 +73,8 @@ def richardson_lucy_lines(
     background : float
         *b*, the light that reaches every pixel, in the unit of the image.
     goal : array_like, (Y, X), optional
-        Another PSF, through which the rods are imaged at the end: that of a finer microscope for
-        the image that it would show. The same as `psf` if it is left out.
+        Another PSF, no larger, through which the rods are imaged at the end: that of a finer
+        microscope for the image that it would show. The same as `psf` if it is left out.
 
     Returns
     -------
@@ -123,14 +125,20 @@ def richardson_lucy_lines(
     True
     """
     data, kernel = checked(checks.intensities("image", image, ndim=2), psf)
-    length = checks.number("length_px", length_px, above=0, hint="Start with 8.")
-    directions = checks.whole("n_directions", n_directions, low=1, hint="Start with 24.")
+    longest = max(data.shape)
+    length = checks.number("length_px", length_px, above=0, high=longest, hint="Start with 8.")
+    directions = checks.whole("n_directions", n_directions, low=1, high=180, hint="Start with 24.")
     strength = np.float32(checks.number("sparsity", sparsity, low=0, hint="Start with 0.1."))
     number = checks.whole("iterations", iterations, low=1, hint="Start with 30.")
     more = checks.whole("refits", refits, low=0, hint="Start with 4.")
     hint = "Pass the PSF (Y, X) of the microscope whose image you want."
     other = kernel if goal is None else checks.psf("goal", goal, ndim=2, odd=True, hint=hint)
     lens = (other / other.sum()).astype(np.float32)
+    if np.any(np.greater(lens.shape, kernel.shape)):
+        raise ValueError(
+            f"Expected a goal no larger than the PSF, of shape {kernel.shape}, got {lens.shape}. "
+            "Compute both with one shape."
+        )
     data, light = light_of(data, noise, background)
     rods = _Rods(kernel, data.shape, length, directions)
     iteration = Iteration(rods, data, light)

@@ -83,9 +83,9 @@ def measure(
     table = {"label": ids, **_shapes(numbers, size)}
     for name, channel in channels.items():
         lights = [channel[box][mask] for box, mask in _objects(numbers)]
-        for kind in ("mean", "max", "sum"):
-            values = [getattr(light, kind)() for light in lights]
-            table[f"intensity_{kind}{name}"] = np.array(values, np.float64)
+        table[f"intensity_mean{name}"] = np.array([light.mean() for light in lights], float)
+        table[f"intensity_max{name}"] = np.array([light.max() for light in lights], float)
+        table[f"intensity_sum{name}"] = np.array([light.sum() for light in lights], float)
     places = np.arange(1, len(ids) + 1)
     return table | {"on_border": np.isin(places, _at_border(numbers))}
 

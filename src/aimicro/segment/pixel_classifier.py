@@ -210,7 +210,8 @@ class PixelClassifier:
         rng: np.random.Generator,
     ) -> tuple[RandomForestClassifier, RandomForestClassifier]:
         """Fit a forest, and another to what forests say of strokes that they have not seen."""
-        groups = dealt(scribbles, self.n_classes, rng)
+        trios = zip(images, scribbles, dealt(scribbles, self.n_classes, rng), strict=True)
+        images, scribbles, groups = zip(*(t for t in trios if t[1].any()), strict=True)
         described = [
             self._rows(image, None, group >= 0) for image, group in zip(images, groups, strict=True)
         ]
@@ -238,7 +239,7 @@ class PixelClassifier:
     ) -> Array:
         """Features of strokes, and what the forests that have not seen them say of their places."""
         beliefs = enumerate(self._ask(blind, image, None))
-        said = np.concatenate([self._rows(None, said, groups == one) for one, said in beliefs])
+        said = np.concatenate([self._rows(None, belief, groups == one) for one, belief in beliefs])
         in_order = np.empty_like(said)
         in_order[groups[groups >= 0].argsort(kind="stable")] = said  # which is group by group
         return np.concatenate([rows, in_order], axis=1)

@@ -399,7 +399,8 @@ def convolve(specimen: NDArray[np.float32], psf: NDArray[np.float32]) -> NDArray
     _limits.memory(f"the convolution of {specimen.shape} with {psf.shape}", math.prod(padded), 16)
     cut = tuple(slice(side // 2, side // 2 + length) for length, side in sides)
     with fft.set_workers(fft_workers(math.prod(padded))):
-        spectrum = fft.rfftn(specimen, padded) * fft.rfftn(psf, padded)
+        spectrum = fft.rfftn(specimen, padded)
+        spectrum *= fft.rfftn(psf, padded)
         image: NDArray[np.float32] = fft.irfftn(spectrum, padded, overwrite_x=True)[cut]
     return np.maximum(image, 0)  # round-off of the FFT
 
