@@ -887,7 +887,7 @@ class TestBlocks:
 
         class Seeing(torch.nn.Identity):
             def forward(self, x: torch.Tensor) -> torch.Tensor:
-                seen.append(x.shape[2:])
+                seen.extend([x.shape[2:]] * len(x))
                 return x
 
         pixels = np.random.default_rng(0).random(image)

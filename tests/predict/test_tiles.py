@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -70,12 +72,13 @@ def test_equals_the_filter_that_the_network_is() -> None:
     halo=st.integers(0, 30),
     overlap=st.integers(0, 20),
     divisor=st.sampled_from([1, 2, 4, 8]),
+    alike=st.booleans(),
 )
 def test_fades_sum_to_one_and_tiles_stay_small(
-    size: int, tile: int, halo: int, overlap: int, divisor: int
+    size: int, tile: int, halo: int, overlap: int, divisor: int, alike: bool
 ) -> None:
     try:
-        cut = tiles((size,), tile=tile, halo=halo, overlap=overlap, divisor=divisor)
+        cut = tiles((size,), tile=tile, halo=halo, overlap=overlap, divisor=divisor, alike=alike)
     except ValueError:
         assert size > tile
         assert tile - tile % divisor - 2 * halo - overlap < divisor
@@ -88,7 +91,22 @@ def test_fades_sum_to_one_and_tiles_stay_small(
         total[window] += fade
         if window.start:
             assert not fade[:halo].any()
+        if alike and len(cut) > 1:
+            assert len(fade) > tile - tile % divisor - divisor
     np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+def test_tiles_come_in_batches_of_one_shape_each_once() -> None:
+    cut = tiles((7, 50, 61), tile=(7, 20, 24), overlap=3)
+    batches = list(cut.batches(7 * 20 * 24 * 2))
+    assert max(len(batch) for batch in batches) == 2
+    for batch in batches:
+        assert len({part.weight.shape for part in batch}) == 1
+    total = np.zeros((7, 50, 61))
+    for part in itertools.chain(*batches):
+        total[part.window] += part.weight
+    np.testing.assert_allclose(total, 1, atol=1e-6)
+    assert [len(batch) for batch in cut.batches(1)] == [1] * len(cut)
 
 
 def test_a_tile_has_a_weight_for_each_pixel() -> None:
@@ -131,6 +149,14 @@ def test_a_volume_is_not_one_tile() -> None:
     predict(network, np.zeros((80, 150, 100)), halo=4)
     assert len(network.shapes) > 1
     assert max(np.prod(shape) for shape in network.shapes) <= 40 * 128 * 128
+
+
+def test_small_tiles_of_a_volume_come_together() -> None:
+    """A single one would take the processor several times as long."""
+    network, volume = Seen(), np.random.default_rng(0).random((16, 128, 128))
+    came = predict(network, volume, tile=(16, 76, 76), halo=6, overlap=8)
+    assert network.shapes == [(2, 1, 16, 76, 76)] * 2
+    np.testing.assert_allclose(came, volume, atol=1e-6)
 
 
 # ---- channels

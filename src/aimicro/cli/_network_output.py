@@ -160,7 +160,9 @@ def output_of(
     shape = shape_of_output(network, pixels.shape)
     out = zeros_on_disk(shape, np.float32, scratch) if is_large(shape) else None
     cut = tiles(pixels.shape, tile=tile, halo=halo, overlap=overlap, divisor=network.divisor)
-    hook = network.register_forward_hook(lambda *_: each(1 / len(cut)) and None)
+    hook = network.register_forward_hook(
+        lambda _, given, __: each(len(given[0]) / len(cut)) and None
+    )
     try:
         return predict(
             network,

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from torch import nn
+from torch import Tensor, nn
 
 from aimicro import checks
 from aimicro.predict.tiles import Array, predict
@@ -164,22 +164,27 @@ def predict_with_dropout(
 
 @contextmanager
 def _thinned(network: nn.Module, layers: Sequence[nn.Module], seed: int) -> Iterator[None]:
-    """Let `layers` drop, and only these, and the same at each call of the network."""
+    """Let `layers` drop, and only these, and the same in each tile."""
+    forward = network.forward
 
-    def reseed(_: nn.Module, __: object) -> None:
+    def alone(tile: Tensor) -> Tensor:
         torch.manual_seed(seed)
+        result: Tensor = forward(tile)
+        return result
 
     def wake(layer: nn.Module, _: object) -> None:
         layer.train()
 
-    # `predict` puts all layers into evaluation mode, calls the network once a tile, and puts each
-    # layer back into its own mode: hooks come in between.
-    hooks = [network.register_forward_pre_hook(reseed)]
-    hooks += [layer.register_forward_pre_hook(wake) for layer in layers]
+    # `predict` puts all layers into evaluation mode, calls the network, and puts each layer back
+    # into its own mode: hooks come in between.
+    hooks = [layer.register_forward_pre_hook(wake) for layer in layers]
+    # Of tiles that come together, each would lose other channels.
+    network.forward = lambda batch: torch.cat([alone(tile) for tile in batch.split(1)])
     graphics = {p.device for p in network.parameters() if p.device.type == "cuda"}
     try:
         with torch.random.fork_rng(devices=graphics):
             yield
     finally:
+        del network.forward  # so that it is again the one of its class
         for hook in hooks:
             hook.remove()
