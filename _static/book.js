@@ -3,6 +3,9 @@
 {
   const root = document.documentElement;
   const WIDE = ".pst-scrollable-table-container, .aim-scroll, .aim-chart";
+  // The theme lets the keyboard scroll these. It looks when the page opens and a while after the
+  // window has changed, and what is folded then has no width.
+  const FOLDED = "pre, .cell_output > .output, .jp-RenderedHTMLCommon";
 
   // Its own name, its caption, or the heading above it.
   const nameOf = (box) => {
@@ -33,6 +36,13 @@
       sizes.observe(box);
       box.addEventListener("scroll", () => look(box), { passive: true });
     }
+    const stops = new ResizeObserver((seen) => {
+      for (const { target: box } of seen) {
+        const scrolls = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
+        box.tabIndex = scrolls ? 0 : -1;
+      }
+    });
+    for (const box of document.querySelectorAll(FOLDED)) stops.observe(box);
   });
 
   let theme = null;

@@ -108,6 +108,9 @@ def notebook(jupyter: str, browser: Browser) -> Iterator[Page]:
     page.foreign = []  # type: ignore[attr-defined]
     page.on("request", lambda r: page.foreign.append(r.url) if "127.0.0.1" not in r.url else None)  # type: ignore[attr-defined]
     page.goto(jupyter)
+    # What is run before there is a kernel, JupyterLab may forget.
+    ready = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
+    page.locator(ready).wait_for(state="attached", timeout=60_000)
     page.locator(".jp-Notebook .cm-content").first.click(timeout=60_000)
     page.keyboard.press("Control+Enter")
     page.locator(".aim-lab canvas").wait_for(timeout=60_000)

@@ -123,9 +123,27 @@ def test_a_link_into_a_folded_text_unfolds_it(reader: Page, site: str):
     expect(reader.locator(f"[id='{hidden}']")).to_be_visible()
 
 
+def test_what_was_folded_when_the_page_opened_scrolls_from_the_keyboard(reader: Page):
+    reader.set_viewport_size(PHONE)
+    reader.locator(HIDE).click()
+    reader.reload()
+    stuck = """() => [...document.querySelectorAll("pre")]
+      .filter(box => box.checkVisibility() && box.scrollWidth > box.clientWidth)
+      .map(box => box.tabIndex === 0 ? "scrolls" : "is stuck")"""
+    reader.wait_for_timeout(500)  # the theme has looked by then
+    reader.locator(HIDE).click()
+    opened = reader.evaluate(stuck)
+    reader.evaluate("document.querySelectorAll('details').forEach(box => { box.open = true; })")
+    reader.wait_for_timeout(100)  # until it is painted
+    unfolded = reader.evaluate(stuck)
+    assert len(unfolded) > len(opened) > 5
+    assert "is stuck" not in unfolded
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_switched_on_a_page_can_be_read_by_everybody(reader: Page, scheme: str):
     reader.emulate_media(color_scheme=scheme)
+    reader.wait_for_function("m => document.documentElement.dataset.theme === m", arg=scheme)
     reader.set_viewport_size(PHONE)
     reader.locator(HIDE).click()
     reader.locator(GUESS).click()
