@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from importlib import resources
 
 import numpy as np
@@ -11,11 +12,17 @@ from aimicro.benchmarks import (
     STRENGTHS_RAD,
     TASKS,
     benchmark,
+    lines_in_volumes,
     restoration_task,
     stronger_aberrations,
 )
-from aimicro.benchmarks.tasks import unsearched_stronger_aberrations, unweighed_aberrations
-from aimicro.restore import DECONVOLVERS, METHODS, log_likelihood
+from aimicro.benchmarks.tasks import (
+    CORNER,
+    LINES,
+    unsearched_stronger_aberrations,
+    unweighed_aberrations,
+)
+from aimicro.restore import DECONVOLVERS, METHODS, log_likelihood, richardson_lucy_lines
 from aimicro.restore.classical import SELF_TUNED
 from aimicro.simulate import simulate_pair
 
@@ -107,6 +114,22 @@ def test_the_recorded_wavefronts_are_as_likely_as_recorded():
     found = psf_through(record["searched"][0])
     searched = log_likelihood(task.images[0], found, iterations=record["iterations"], **known)
     assert searched > fits[0] + 400
+
+
+def test_what_is_recorded_of_lines_comes_again():
+    """Both volumes take minutes: a corner of one."""
+    record = json.loads(LINES.read_text(encoding="utf-8"))
+    task = restoration_task("denoise_volumes")
+    found = richardson_lucy_lines(
+        task.images[0][CORNER],
+        task.psfs["the PSF"],
+        noise=task.noise,
+        background=task.background,
+        voxel_size_um=task.voxel_size_um,
+        **lines_in_volumes().parameters,
+    )
+    corner = replace(task, images=[task.images[0][CORNER]], truths=[task.truths[0][CORNER]])
+    assert corner.score([found]) == pytest.approx(record["psnr of a corner"], abs=0.02)
 
 
 @pytest.mark.long

@@ -187,11 +187,11 @@ def test_patience_did_what_the_text_says() -> None:
     turns = sorted((before[late["what"]], late["verdict"]) for late in GROUPS["Patience"])
     assert turns == [
         ("draw", "learned"),
-        ("learned", "learned"),
+        ("rule", "learned"),
         ("rule", "learned"),
         ("rule", "rule"),
     ]
-    assert "One lead grew, one draw and one defeat became leads, one defeat stayed." in WORDS
+    assert "One draw and two defeats became leads, one defeat stayed." in WORDS
 
 
 def test_a_crowd_was_found_by_both_and_drawn_better_by_the_network() -> None:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -34,6 +35,10 @@ PsfThrough = Callable[[Mapping[int | str, float]], Image]
 # How likely each test image is with each of the wavefronts, and what a search from there finds:
 # scripts/weigh_wavefronts.py.
 _FITS = resources.files("aimicro.benchmarks") / "wavefronts.json"
+
+# What a formula makes of volumes that is told of lines: scripts/tell_lines.py.
+LINES = Path(str(resources.files("aimicro.benchmarks") / "lines.json"))
+CORNER = np.s_[:, :48, :48]
 
 STRENGTHS_RAD = (0, 0.5, 0.75, 1, 1.5, 2)  # of the wavefronts in `stronger_aberrations`
 
@@ -83,6 +88,22 @@ def denoise_volumes() -> RestorationTask:
         psfs={"the PSF": microscope.psf(image_shape=pairs[0].raw.shape)},
         goal=microscope.expected,
     )
+
+
+def lines_in_volumes() -> Recorded:
+    """What :func:`aimicro.restore.richardson_lucy_lines` makes of the volumes "denoise_volumes".
+
+    Returns
+    -------
+    Recorded
+        Its parameters, the decibels that it reaches, and the seconds that it took.
+
+    Notes
+    -----
+    Used in appendix A, *Denoising*.
+    """
+    found = json.loads(LINES.read_text(encoding="utf-8"))
+    return Recorded(found["parameters"], found["psnr"], found["seconds"])
 
 
 def deconvolve() -> RestorationTask:
