@@ -116,6 +116,7 @@ def test_the_recorded_wavefronts_are_as_likely_as_recorded():
     assert searched > fits[0] + 400
 
 
+@pytest.mark.long
 def test_what_is_recorded_of_lines_comes_again():
     """Both volumes take minutes: a corner of one."""
     record = json.loads(LINES.read_text(encoding="utf-8"))
