@@ -29,8 +29,8 @@ Precision = Literal["float32", "bfloat16"]
 
 # With 32 channels in float32, each feature map takes some 64 MB.
 _DEFAULT_TILE = {2: (512, 512), 3: (32, 128, 128)}
-# On a processor, PyTorch convolves one small volume up to seven times slower than each of two.
-_PIXELS_AT_ONCE = 2**17
+# Processors take up to seven times as long for one small volume as for each of two (PyTorch 2.13).
+_VOXELS_AT_ONCE = 2**17
 _THINNEST = 3  # slices that a network must see to compute with short numbers
 
 
@@ -105,7 +105,7 @@ def predict(
     ----------
     network : torch.nn.Module
         Takes and gives `(N, C, [Z,] Y, X)`, on whatever device it lies: one tile, or several small
-        ones. Afterwards it is in the mode, training or evaluation, in which it was.
+        ones of a volume. Afterwards it is in the mode, training or evaluation, in which it was.
     image : array_like
         `(Y, X)` or `(Z, Y, X)`, in the unit of the training images; `(C, Y, X)` or
         `(C, Z, Y, X)` for a network that takes several channels.
@@ -158,13 +158,14 @@ def predict(
     shape, divisor = pixels.shape[1:], getattr(network, "divisor", 1)
     halo = getattr(network, "receptive_radius", 32) if halo is None else halo
     tile = _default_tile(len(shape), halo, overlap) if tile is None else tile
-    cut = tiles(shape, tile=tile, halo=halo, overlap=overlap, divisor=divisor, alike=True)
+    volume = len(shape) == 3
+    cut = tiles(shape, tile=tile, halo=halo, overlap=overlap, divisor=divisor, alike=volume)
     scaling = scaling or getattr(network, "scaling", None) or Scaling()
     scale = scaling.input.for_image(pixels)
     restored = None
     bar = tqdm(total=len(cut), disable=not progress, unit="tile")
     with _evaluating(network, precision), bar:
-        for batch in cut.batches(_PIXELS_AT_ONCE):
+        for batch in cut.batches(_VOXELS_AT_ONCE if volume else 1):
             scaled = (scale.apply(pixels[:, *part.window]) for part in batch)
             results = _apply(network, scaled, divisor, precision)
             for part, result in zip(batch, results, strict=True):

@@ -238,7 +238,7 @@ class _Rods(Blur):
         if needed > _MOST_GB:
             raise ValueError(
                 f"Expected rods within {_MOST_GB} GB of memory, got {self.count} directions that "
-                f"need {needed:.0f}. Take the image in overlapping parts, or fewer directions."
+                f"need {needed:.0f} GB. Take the image in overlapping parts, or fewer directions."
             )
         sides = [fft.fftfreq(side) for side in self._room[:-1]]
         frequencies = np.meshgrid(*sides, fft.rfftfreq(self._room[-1]), indexing="ij", sparse=True)
