@@ -1,7 +1,8 @@
 import json
 import math
-from dataclasses import replace
+import runpy
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,15 +17,12 @@ from aimicro.benchmarks import (
     restoration_task,
     stronger_aberrations,
 )
-from aimicro.benchmarks.tasks import (
-    CORNER,
-    LINES,
-    unsearched_stronger_aberrations,
-    unweighed_aberrations,
-)
-from aimicro.restore import DECONVOLVERS, METHODS, log_likelihood, richardson_lucy_lines
+from aimicro.benchmarks.tasks import unsearched_stronger_aberrations, unweighed_aberrations
+from aimicro.restore import DECONVOLVERS, METHODS, log_likelihood
 from aimicro.restore.classical import SELF_TUNED
 from aimicro.simulate import simulate_pair
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def smooth(image):
@@ -119,18 +117,13 @@ def test_the_recorded_wavefronts_are_as_likely_as_recorded():
 @pytest.mark.long
 def test_what_is_recorded_of_lines_comes_again():
     """Both volumes take minutes: a corner of one."""
-    record = json.loads(LINES.read_text(encoding="utf-8"))
-    task = restoration_task("denoise_volumes")
-    found = richardson_lucy_lines(
-        task.images[0][CORNER],
-        task.psfs["the PSF"],
-        noise=task.noise,
-        background=task.background,
-        voxel_size_um=task.voxel_size_um,
-        **lines_in_volumes().parameters,
-    )
-    corner = replace(task, images=[task.images[0][CORNER]], truths=[task.truths[0][CORNER]])
-    assert corner.score([found]) == pytest.approx(record["psnr of a corner"], abs=0.02)
+    script = runpy.run_path(str(ROOT / "scripts" / "tell_lines.py"))
+    record = json.loads(script["RECORD"].read_text(encoding="utf-8"))
+    recorded = lines_in_volumes()
+    assert recorded.parameters == record["parameters"] == script["SETTINGS"]
+    assert recorded.psnr == record["psnr"]
+    corner = script["corner_of"](restoration_task("denoise_volumes"))
+    assert script["asked"](corner) == pytest.approx(record["psnr of a corner"], abs=0.02)
 
 
 @pytest.mark.long

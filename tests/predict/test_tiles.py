@@ -98,7 +98,7 @@ def test_fades_sum_to_one_and_tiles_stay_small(
 
 def test_tiles_come_in_batches_of_one_shape_each_once() -> None:
     cut = tiles((7, 50, 61), tile=(7, 20, 24), overlap=3)
-    batches = list(cut.batches(7 * 20 * 24 * 2))
+    batches = list(cut.batches(2))
     assert max(len(batch) for batch in batches) == 2
     for batch in batches:
         assert len({part.weight.shape for part in batch}) == 1
@@ -153,10 +153,29 @@ def test_a_volume_is_not_one_tile() -> None:
 
 def test_small_tiles_of_a_volume_come_together() -> None:
     """A single one would take the processor several times as long."""
-    network, volume = Seen(), np.random.default_rng(0).random((16, 128, 128))
-    came = predict(network, volume, tile=(16, 76, 76), halo=6, overlap=8)
-    assert network.shapes == [(2, 1, 16, 76, 76)] * 2
-    np.testing.assert_allclose(came, volume, atol=1e-6)
+    volume = np.random.default_rng(0).random((16, 128, 128))
+    for batch_size, shapes in {
+        None: [(2, 1, 16, 76, 76)] * 2,
+        1: [(1, 1, 16, 76, 76), (1, 1, 16, 76, 72), (1, 1, 16, 72, 76), (1, 1, 16, 72, 72)],
+        3: [(3, 1, 16, 76, 76), (1, 1, 16, 76, 76)],
+    }.items():
+        network = Seen()
+        options = {"tile": (16, 76, 76), "halo": 6, "overlap": 8, "batch_size": batch_size}
+        np.testing.assert_allclose(predict(network, volume, **options), volume, atol=1e-6)
+        assert network.shapes == shapes
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, None])
+def test_no_batch_size_changes_the_result(batch_size: int | None) -> None:
+    volume = np.random.default_rng(0).normal(size=(12, 61, 74))
+    whole = predict(network(3, 1), volume, tile=100)
+    options = {"tile": (12, 40, 40), "overlap": 3, "batch_size": batch_size}
+    np.testing.assert_allclose(predict(network(3, 1), volume, **options), whole, atol=2e-6)
+
+
+def test_no_tiles_at_a_time_are_refused() -> None:
+    with pytest.raises(ValueError, match="batch_size"):
+        predict(torch.nn.Identity(), np.zeros((16, 16)), batch_size=0)
 
 
 # ---- channels

@@ -44,13 +44,27 @@ def test_rods_without_length_are_points():
     np.testing.assert_allclose(rods[inner], blur(points, PSF)[inner] + 1, rtol=2e-3)
 
 
-@pytest.mark.parametrize("shape", [(40, 53), (12, 90)])
-@pytest.mark.parametrize("psf", [PSF, airy_psf(na=1.3, wavelength_um=0.52, pixel_size_um=PIXEL)])
-def test_back_is_the_transpose_of_seen(shape, psf):
+LARGE = airy_psf(na=1.3, wavelength_um=0.52, pixel_size_um=PIXEL)
+DEEP = Microscope("widefield", na=1.3, emission_um=0.52, voxel_size_um=(0.2, PIXEL, PIXEL)).psf(
+    shape=(15, 31, 31)
+)
+
+
+@pytest.mark.parametrize(
+    ("shape", "psf", "tilt"),
+    [
+        ((40, 53), PSF, None),
+        ((12, 90), PSF, None),
+        ((40, 53), LARGE, None),
+        ((12, 90), LARGE, None),
+        ((5, 20, 33), DEEP, 60),
+    ],
+)
+def test_back_is_the_transpose_of_seen(shape, psf, tilt):
     """Also where the PSF is larger than the image."""
-    rods = _Rods((psf / psf.sum()).astype(np.float32), shape, 5 * _directions(7, None))
+    rods = _Rods((psf / psf.sum()).astype(np.float32), shape, 5 * _directions(7, tilt))
     rng = np.random.default_rng(0)
-    estimate = rng.random((7, *rods.shape), np.float32)
+    estimate = rng.random((rods.count, *rods.shape), np.float32)
     image = rng.random(shape, np.float32)
     one, other = np.vdot(rods.seen(estimate), image), np.vdot(estimate, rods.back(image))
     assert one == pytest.approx(other, rel=1e-4)
@@ -129,6 +143,23 @@ def test_filaments_in_a_volume_are_closer_to_the_truth_than_by_few_bright_voxels
         leads.append(scores[0] - max(scores[1:]))
     assert min(leads) > 0
     assert np.mean(leads) > 0.7
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "message"),
+    [
+        ((20,), {}, r"\(Y, X\) or \(Z, Y, X\) with pixels in it, got \(20,\)"),
+        ((2, 3, 9, 9), {}, r"\(Y, X\) or \(Z, Y, X\) .* got \(2, 3, 9, 9\)"),
+        ((4, 9, 9), {"max_tilt_deg": 91}, "max_tilt_deg"),
+        ((4, 9, 9), {"max_tilt_deg": -1}, "max_tilt_deg"),
+        ((4, 9, 9), {"n_directions": 0}, "n_directions .*Start with 12"),
+        ((4, 9, 9), {"voxel_size_um": (0.1, 0.1)}, "voxel_size_um"),
+        ((4, 9, 9), {"goal": np.ones((1, 3, 1)) / 3}, r"no larger .*\(1, 1, 1\), got \(1, 3, 1\)"),
+    ],
+)
+def test_bad_input_of_volumes(shape, options, message):
+    with pytest.raises(ValueError, match=message):
+        richardson_lucy_lines(np.ones(shape), np.ones((1,) * len(shape)), **options)
 
 
 def test_rods_of_a_volume_that_need_too_much_memory_are_refused():

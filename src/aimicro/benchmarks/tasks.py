@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -37,8 +36,7 @@ PsfThrough = Callable[[Mapping[int | str, float]], Image]
 _FITS = resources.files("aimicro.benchmarks") / "wavefronts.json"
 
 # What a formula makes of volumes that is told of lines: scripts/tell_lines.py.
-LINES = Path(str(resources.files("aimicro.benchmarks") / "lines.json"))
-CORNER = np.s_[:, :48, :48]
+_LINES = resources.files("aimicro.benchmarks") / "lines.json"
 
 STRENGTHS_RAD = (0, 0.5, 0.75, 1, 1.5, 2)  # of the wavefronts in `stronger_aberrations`
 
@@ -102,7 +100,7 @@ def lines_in_volumes() -> Recorded:
     -----
     Used in appendix A, *Denoising*.
     """
-    found = json.loads(LINES.read_text(encoding="utf-8"))
+    found = json.loads(_LINES.read_text(encoding="utf-8"))
     return Recorded(found["parameters"], found["psnr"], found["seconds"])
 
 

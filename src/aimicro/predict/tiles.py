@@ -29,7 +29,7 @@ Precision = Literal["float32", "bfloat16"]
 
 # With 32 channels in float32, each feature map takes some 64 MB.
 _DEFAULT_TILE = {2: (512, 512), 3: (32, 128, 128)}
-# Processors take up to seven times as long for one small volume as for each of two (PyTorch 2.13).
+# PyTorch 2.13 has a fast way through a convolution, but not for a single small volume.
 _VOXELS_AT_ONCE = 2**17
 _THINNEST = 3  # slices that a network must see to compute with short numbers
 
@@ -74,16 +74,15 @@ class Tiles:
             window = tuple(slice(start, start + len(fade)) for start, fade in place)
             yield Tile(window, tuple(fade for _, fade in place))
 
-    def batches(self, pixels: int) -> Iterator[list[Tile]]:
-        """Tiles of one shape, as many at a time as reach so many pixels."""
+    def batches(self, size: int) -> Iterator[list[Tile]]:
+        """Tiles of one shape, so many at a time, or fewer at the end."""
         alike = [
             [list(places) for _, places in itertools.groupby(axis, key=lambda place: len(place[1]))]
             for axis in self.axes
         ]
         for axes in itertools.product(*alike):
-            each = math.prod(len(places[0][1]) for places in axes)
             tiles = iter(Tiles(axes))
-            while batch := list(itertools.islice(tiles, math.ceil(pixels / each))):
+            while batch := list(itertools.islice(tiles, size)):
                 yield batch
 
 
@@ -96,6 +95,7 @@ def predict(
     overlap: int | Sequence[int] = 16,
     scaling: Scaling | None = None,
     precision: Precision = "float32",
+    batch_size: int | None = None,
     progress: bool = False,
     out: Array | None = None,
 ) -> Array:
@@ -104,13 +104,13 @@ def predict(
     Parameters
     ----------
     network : torch.nn.Module
-        Takes and gives `(N, C, [Z,] Y, X)`, on whatever device it lies: one tile, or several small
-        ones of a volume. Afterwards it is in the mode, training or evaluation, in which it was.
+        Takes and gives `(N, C, [Z,] Y, X)`, on whatever device it lies. Afterwards it is in the
+        mode, training or evaluation, in which it was.
     image : array_like
         `(Y, X)` or `(Z, Y, X)`, in the unit of the training images; `(C, Y, X)` or
         `(C, Z, Y, X)` for a network that takes several channels.
     tile : int or sequence of int, optional
-        Largest size of what the network gets at once, for all axes or for each, in pixels. Memory
+        Largest size of what the network sees at once, for all axes or for each, in pixels. Memory
         grows with the tile, not with the image. By default 512 in 2D and (32, 128, 128) in 3D, or
         more where halo and overlap would leave less than half of that.
     halo : int or sequence of int, optional
@@ -124,6 +124,10 @@ def predict(
     precision : {"float32", "bfloat16"}
         With ``"bfloat16"`` all but the last convolution are computed with short numbers, which is
         faster where the processor has them. Volumes too thin for that are computed in float32.
+    batch_size : int, optional
+        How many tiles the network gets at a time, each on its own. By default one of an image, and
+        as many of a volume as fill 64 x 64 x 32 voxels: alone, small ones take a processor up to
+        seven times as long.
     progress : bool
         Show a progress bar.
     out : ndarray, optional
@@ -140,7 +144,8 @@ def predict(
     ------
     ValueError
         For an image that does not fit the network, is empty, complex, or has NaN or infinite
-        pixels, for a tile too small for its halo, and for an `out` that does not fit.
+        pixels, for a tile too small for its halo, a `batch_size` below 1, and an `out` that does
+        not fit.
 
     Notes
     -----
@@ -158,14 +163,16 @@ def predict(
     shape, divisor = pixels.shape[1:], getattr(network, "divisor", 1)
     halo = getattr(network, "receptive_radius", 32) if halo is None else halo
     tile = _default_tile(len(shape), halo, overlap) if tile is None else tile
-    volume = len(shape) == 3
-    cut = tiles(shape, tile=tile, halo=halo, overlap=overlap, divisor=divisor, alike=volume)
+    at_once = _batch_size(shape, tile) if batch_size is None else batch_size
+    at_once = checks.whole("batch_size", at_once, low=1, hint="Leave it out for the usual.")
+    alike = at_once > 1
+    cut = tiles(shape, tile=tile, halo=halo, overlap=overlap, divisor=divisor, alike=alike)
     scaling = scaling or getattr(network, "scaling", None) or Scaling()
     scale = scaling.input.for_image(pixels)
     restored = None
     bar = tqdm(total=len(cut), disable=not progress, unit="tile")
     with _evaluating(network, precision), bar:
-        for batch in cut.batches(_VOXELS_AT_ONCE if volume else 1):
+        for batch in cut.batches(at_once):
             scaled = (scale.apply(pixels[:, *part.window]) for part in batch)
             results = _apply(network, scaled, divisor, precision)
             for part, result in zip(batch, results, strict=True):
@@ -280,6 +287,15 @@ def _default_tile(
         max(size, 2 * halo + overlap + size // 2)
         for size, halo, overlap in zip(_DEFAULT_TILE[ndim], halos, overlaps, strict=True)
     )
+
+
+def _batch_size(shape: Sequence[int], tile: int | Sequence[int]) -> int:
+    """One image, or small volumes until together they are large."""
+    if len(shape) == 2:
+        return 1
+    sizes = checks.per_axis("tile", tile, len(shape), whole_from=1)
+    voxels: int = math.prod(map(min, shape, sizes))
+    return math.ceil(_VOXELS_AT_ONCE / voxels)
 
 
 # ---- the network

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from torch import Tensor, nn
+from torch import nn
 
 from aimicro import checks
 from aimicro.predict.tiles import Array, predict
@@ -158,33 +158,30 @@ def predict_with_dropout(
     stack = []
     for seed in np.random.default_rng(rng).integers(2**63, size=n):
         with _thinned(network, layers, int(seed)):
-            stack.append(predict(network, image, tile=tile, halo=halo, overlap=overlap))
+            # Of tiles that come together, each would lose other channels.
+            alone = predict(network, image, tile=tile, halo=halo, overlap=overlap, batch_size=1)
+            stack.append(alone)
     return np.stack(stack)
 
 
 @contextmanager
 def _thinned(network: nn.Module, layers: Sequence[nn.Module], seed: int) -> Iterator[None]:
-    """Let `layers` drop, and only these, and the same in each tile."""
-    forward = network.forward
+    """Let `layers` drop, and only these, and the same at each call of the network."""
 
-    def alone(tile: Tensor) -> Tensor:
+    def reseed(_: nn.Module, __: object) -> None:
         torch.manual_seed(seed)
-        result: Tensor = forward(tile)
-        return result
 
     def wake(layer: nn.Module, _: object) -> None:
         layer.train()
 
-    # `predict` puts all layers into evaluation mode, calls the network, and puts each layer back
-    # into its own mode: hooks come in between.
-    hooks = [layer.register_forward_pre_hook(wake) for layer in layers]
-    # Of tiles that come together, each would lose other channels.
-    network.forward = lambda batch: torch.cat([alone(tile) for tile in batch.split(1)])
+    # `predict` puts all layers into evaluation mode, calls the network once a tile, and puts each
+    # layer back into its own mode: hooks come in between.
+    hooks = [network.register_forward_pre_hook(reseed)]
+    hooks += [layer.register_forward_pre_hook(wake) for layer in layers]
     graphics = {p.device for p in network.parameters() if p.device.type == "cuda"}
     try:
         with torch.random.fork_rng(devices=graphics):
             yield
     finally:
-        del network.forward  # so that it is again the one of its class
         for hook in hooks:
             hook.remove()
