@@ -11,11 +11,13 @@ lint()      { ruff check . && ruff format --check . && find src -name '[a-z]*.py
 types()     { mypy; }
 unit()      { scripts/unit.sh .venv/bin/python "$reports/unit.xml" -m "not long"; }
 long()      { scripts/unit.sh .venv/bin/python "$reports/long.xml" -m long; }
-sources()   { pytest -q -n auto --dist worksteal -m "not book" tests/book --junitxml="$reports/sources.xml"; }
+# By scope: what a page's lines make, minutes of work, is made once and not by each worker.
+sources()   { OMP_NUM_THREADS=1 pytest -q -n auto --dist loadscope --no-loadscope-reorder -m "not book" tests/book \
+                --junitxml="$reports/sources.xml"; }
 # The run of the book: what nbval passes here is what the pages show.
 notebooks() { python scripts/run_notebooks.py book --report "$reports/notebooks.xml"; }
 book()      { make --no-print-directory book; }
-pages()     { pytest -q -m book tests/book --junitxml="$reports/pages.xml"; }
+pages()     { pytest -q -n auto --dist worksteal -m book tests/book --junitxml="$reports/pages.xml"; }
 browser()   { pytest -q -n auto --dist worksteal tests/browser --junitxml="$reports/browser.xml"; }
 # The same pages as of a reader whom no real image reaches.
 bare()      { python scripts/run_notebooks.py without-data --report "$reports/bare.xml" &&

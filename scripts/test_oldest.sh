@@ -27,4 +27,4 @@ pip=("$python" -m pip --disable-pip-version-check --quiet install)
   --constraint "$constraints" --requirement <(python scripts/bounds.py newest search labelling) &&
   "${pip[@]}" --no-deps --no-build-isolation --editable . || exit 1
 echo "Left out: the extra for tracking, and the tests that score with it."
-scripts/unit.sh "$python" "$1/oldest.xml"
+scripts/unit.sh "$python" "$1/oldest.xml" -m "not long"

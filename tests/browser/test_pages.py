@@ -1,6 +1,7 @@
 """Every page in a real browser: readable by everyone, on a phone too, and quiet."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,17 @@ ROOT = Path(__file__).resolve().parents[2]
 LAPTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 # Contrast takes most of axe's time. It hangs on the scheme, and the rest on the layout.
+# Most of that goes into code, word by word, though code has one ground: that is asked by pale_code.
 CONTRAST = ["color-contrast", "link-in-text-block"]
+COLOURS = {"runOnly": {"type": "rule", "values": CONTRAST}}
+THE_REST = {"rules": {rule: {"enabled": False} for rule in CONTRAST}}
 LOOKS = [
-    (LAPTOP, "light", {}),
-    (LAPTOP, "dark", {"runOnly": {"type": "rule", "values": CONTRAST}}),
-    (PHONE, "dark", {"rules": {rule: {"enabled": False} for rule in CONTRAST}}),
+    (LAPTOP, "light", [COLOURS, THE_REST]),
+    (LAPTOP, "dark", [COLOURS]),
+    (PHONE, "dark", [THE_REST]),
 ]
+ENOUGH = 4.5  # for text, by WCAG 2.2, level AA
+contrast = runpy.run_path(str(Path(__file__).with_name("contrast.py")))["contrast"]
 
 
 def book_pages() -> list[str]:
@@ -32,10 +38,41 @@ def violations(page: Page, rules: dict) -> list[str]:
     """Return what axe finds, one line a fault: the rule, the element, what to do."""
     # Preloading would ask for other files.
     options = {"resultTypes": ["violations"], "preload": False, **rules}
+    context = {"exclude": [["pre"]]} if rules is COLOURS else None
     return [
         f"{found['id']} at {' '.join(map(str, node['target']))}: {node['failureSummary']}"
-        for found in Axe().run(page, options=options).response["violations"]
+        for found in Axe().run(page, context=context, options=options).response["violations"]
         for node in found["nodes"]
+    ]
+
+
+def pale_code(page: Page) -> list[str]:
+    """Return the words of code, one for each pair of colours, that stand out too little."""
+    drawn = page.evaluate(
+        """() => {
+          const found = {};
+          for (const word of document.querySelectorAll("pre, pre *")) {
+            const own = [...word.childNodes].find(n => n.nodeType === 3 && n.data.trim());
+            if (!own) continue;
+            let box = word, ground = null;
+            for (; box; box = box.parentElement) {
+              const style = getComputedStyle(box);
+              if (style.opacity !== "1") return [["see-through", style.opacity, own.data]];
+              if (!ground && style.backgroundColor !== "rgba(0, 0, 0, 0)")
+                ground = style.backgroundColor;
+            }
+            const colour = getComputedStyle(word).color;
+            found[`${colour} on ${ground}`] = [colour, ground, own.data.trim()];
+          }
+          return Object.values(found);
+        }"""
+    )
+    opaque = re.compile(r"rgb\(\d+, \d+, \d+\)")  # all that contrast reads
+    return [
+        f"code is pale: {word!r} in {colour} on {ground}"
+        for colour, ground, word in drawn
+        if not (opaque.fullmatch(colour) and opaque.fullmatch(str(ground)))
+        or contrast(colour, ground) < ENOUGH
     ]
 
 
@@ -120,7 +157,8 @@ def test_page(name: str, site: str, page: Page):
         page.emulate_media(color_scheme=scheme)
         page.wait_for_function("m => document.documentElement.dataset.theme === m", arg=scheme)
         look = f"{scheme}, {viewport['width']} px"
-        found = [*violations(page, rules), *overflowing(page)]
+        found = [fault for some in rules for fault in violations(page, some)]
+        found += [*pale_code(page), *overflowing(page)]
         if viewport is PHONE:
             found += [*not_seen_to_scroll(page), *labels_too_small(page)]
         faults += [f"{look}: {fault}" for fault in found]

@@ -36,6 +36,7 @@ def lines(page: str) -> dict[str, str]:
     return found
 
 
+@pytest.mark.long
 def test_a_computer_that_has_everything_is_ready(tmp_path: Path):
     pytest.importorskip("torch")
     done = ready("--offline", XDG_CACHE_HOME=str(tmp_path))

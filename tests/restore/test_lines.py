@@ -116,6 +116,7 @@ def test_a_rod_in_a_volume_knows_that_planes_are_far_apart():
     assert abs(np.sum(seen * y**2.0)) < 0.01
 
 
+@pytest.mark.long
 def test_filaments_in_a_volume_are_closer_to_the_truth_than_by_few_bright_voxels():
     """The strongest of the methods that know no lines, tuned on the truth, imaged again."""
     leads = []
@@ -168,6 +169,7 @@ def test_rods_of_a_volume_that_need_too_much_memory_are_refused():
         richardson_lucy_lines(volume, point)
 
 
+@pytest.mark.long
 def test_filaments_are_closer_to_the_truth_than_by_block_matching():
     """On fresh fields in three lights, with one setting; the other may look at the truth."""
     for photons in (4, 12, 40):

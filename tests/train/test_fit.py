@@ -291,6 +291,7 @@ CHILDREN = """
 """
 
 
+@pytest.mark.long
 def test_killed_training_leaves_a_whole_checkpoint_and_ends_the_same(tmp_path: Path) -> None:
     """SIGKILL again and again, while a checkpoint is written at every step."""
     command = [sys.executable, "-c", textwrap.dedent(CHILDREN), str(tmp_path)]

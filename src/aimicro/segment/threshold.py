@@ -102,9 +102,9 @@ def foreground(
     if values.max() == values.min():  # else rounding would be taken for contrast
         return np.zeros(values.shape, bool)
     level = float(threshold_otsu(smooth))
-    dark = smooth <= level
-    light = light_of(smooth, dark)
-    mask: Mask = light > factor * (level - np.median(smooth[dark]))
+    background = np.median(smooth[smooth <= level])
+    light = smooth - background
+    mask: Mask = light > factor * (level - background)
     if window is not None:
         mask &= light > ratio * smoothed(light, window, pixel)
     return filled(mask) if fill_holes else mask
