@@ -35,6 +35,13 @@ WORK = ROOT / "_build" / "notebooks"
 BUILDS = {"book": ROOT / "_build", "without-data": ROOT / "_build" / "without-data" / "_build"}
 SECONDS_A_CELL = 300  # a cell that takes longer hangs
 MOST_AT_A_TIME = 4  # each may take 2 GB of memory
+# Seconds for every notebook, if its process did it; what an environment lacks is passed over.
+SLOW_TO_IMPORT = [
+    "nbformat",
+    "jupyter_cache.base",
+    "sphinx.application",
+    "aimicro.cli.reference_work",
+]
 IMPORTED = r"from aimicro import (?:\([^)]*|[^(\n]*)\b({rooms})\b|aimicro\.({rooms})\b"
 # A collection is asked for; networks that were trained before come with the package.
 REAL_DATA = re.compile(r"(?<![.\w])data\.(?!card\(|weights\()[a-z_]+\(")
@@ -130,9 +137,12 @@ def run(
         shutil.copy(path, WORK / path.stem)
     os.environ["OMP_NUM_THREADS"] = "1"  # threads of several notebooks would wait for each other
     # A fresh process for each, as pytest and the watch over a kernel's memory expect.
-    fresh = {"mp_context": multiprocessing.get_context("spawn"), "max_tasks_per_child": 1}
+    fresh = multiprocessing.get_context("forkserver")
+    fresh.set_forkserver_preload(SLOW_TO_IMPORT)
     status = 0
-    with ProcessPoolExecutor(min(cores(), MOST_AT_A_TIME), **fresh) as pool:
+    with ProcessPoolExecutor(
+        min(cores(), MOST_AT_A_TIME), mp_context=fresh, max_tasks_per_child=1
+    ) as pool:
         started = partial(pool.submit, run_one, kernel=kernel, report=report, build=build)
         for ended in as_completed(map(started, notebooks)):
             failed, written = ended.result()
