@@ -18,6 +18,6 @@ python scripts/bounds.py newest test tracking search labelling "${without[@]}" >
 "${pip[@]}" --upgrade setuptools ipykernel pyyaml --requirement "$folder/requirements.txt" &&
   "${pip[@]}" --no-deps --no-build-isolation --editable . || exit 1
 failed=0
-scripts/unit.sh "$python" "$1/newest.xml" -m "not long" || failed=1
+scripts/unit.sh "$python" "$1/newest.xml" || failed=1
 "$python" scripts/run_notebooks.py torch-free --report "$1/newest-notebooks.xml" || failed=1
 exit "$failed"

@@ -166,6 +166,14 @@ def test_page(name: str, site: str, page: Page):
     assert not faults, "\n".join(faults)
 
 
+def test_pale_code_is_found(site: str, page: Page):
+    page.goto(f"{site}/notebooks/chapter02_a_neuron_learns.html")
+    assert pale_code(page) == []
+    page.locator("pre span.n").first.evaluate("word => { word.style.color = '#8c8c8c'; }")
+    (fault,) = pale_code(page)
+    assert "rgb(140, 140, 140)" in fault
+
+
 def test_search_finds_a_word_of_the_book(site: str, page: Page):
     page.goto(f"{site}/search.html?q=denoising")
     page.wait_for_selector("#search-results li a")

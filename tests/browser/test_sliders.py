@@ -10,10 +10,11 @@ pytestmark = pytest.mark.browser
 
 def shown(slider: Locator) -> int:
     """Return which frame is visible; exactly one must be."""
-    frames = slider.locator(".aim-frame").all()
-    visible = [k for k, frame in enumerate(frames) if frame.is_visible()]
-    assert len(visible) == 1
-    return visible[0]
+    (visible,) = slider.locator(".aim-frame").evaluate_all(
+        """frames => frames.flatMap((frame, k) =>
+          frame.checkVisibility({ visibilityProperty: true }) && frame.clientHeight ? [k] : [])"""
+    )
+    return visible
 
 
 def move_everything(page: Page) -> int:
