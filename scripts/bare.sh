@@ -11,7 +11,7 @@ scripts/wheel.sh "$work/dist"
 
 key=$({ cat requirements.txt pyproject.toml; "$python" --version; } | sha256sum | cut -c1-12)
 folder=$PWD/_build/bare-$key
-pip=("$folder/bin/python" -m pip --disable-pip-version-check --quiet install)
+pip=("$folder/bin/python" -m pip --disable-pip-version-check --quiet install --no-compile)
 if [ -e "$folder/complete" ]; then
   "${pip[@]}" --no-deps --force-reinstall "$work"/dist/*.whl >&2
 else

@@ -17,7 +17,8 @@ command -v "$python" >/dev/null || stop "Expected Python 3.11 or later, got no '
 scripts/light_torch.sh .venv/bin/python "$(grep '^torch==' requirements.txt)" ||
   echo "PyTorch comes with CUDA for this Python: several GB. To spare them, stop here, and set PIP_EXTRA_INDEX_URL to PyTorch's index of CPU builds."
 echo "Installing requirements.txt into .venv (a few minutes the first time)"
-pip=(.venv/bin/python -m pip --disable-pip-version-check --quiet install)
+# Python compiles what it imports and keeps it; pip would compile everything, which takes as long as all the rest.
+pip=(.venv/bin/python -m pip --disable-pip-version-check --quiet install --no-compile)
 "${pip[@]}" --requirement requirements.txt
 "${pip[@]}" --no-deps --no-build-isolation --editable .
 touch .venv/.installed

@@ -2,7 +2,8 @@
 # Every check, cheap ones first. All of them run; one failure fails the whole.   Usage: test.sh [STAGE ...]
 set -uo pipefail
 cd "$(dirname "$0")/.."
-export PATH="$PWD/.venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1
+# Bytecode is kept, also that of rewritten assertions: otherwise each process compiles everything again.
+export PATH="$PWD/.venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=
 reports=_build/reports
 rm -rf "$reports" && mkdir -p "$reports"
 stages=${*:-lint types sources unit long notebooks book bare pages browser newest oldest}
@@ -22,13 +23,14 @@ sources()   { OMP_NUM_THREADS=1 pytest -q -n auto --dist loadscope --no-loadscop
                 --junitxml="$reports/sources.xml"; }
 # The run of the book: what nbval passes here is what the pages show.
 notebooks() { wait; python scripts/run_notebooks.py book --report "$reports/notebooks.xml"; }
-book()      { make --no-print-directory book; }
+book()      { ahead newest scripts/test_newest.sh install
+              make --no-print-directory book; }
 pages()     { pytest -q -n auto --dist worksteal -m book tests/book --junitxml="$reports/pages.xml"; }
 browser()   { pytest -q -n auto --dist worksteal tests/browser --junitxml="$reports/browser.xml"; }
 # The same pages as of a reader whom no real image reaches.
 bare()      { python scripts/run_notebooks.py without-data --report "$reports/bare.xml" &&
                 { ahead oldest scripts/test_oldest.sh install; python scripts/build_without_data.py; }; }
-newest()    { scripts/test_newest.sh "$reports"; }
+newest()    { wait; scripts/test_newest.sh "$reports"; }
 oldest()    { wait; scripts/test_oldest.sh "$reports"; }
 
 table="" failed=0

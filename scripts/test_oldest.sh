@@ -22,7 +22,7 @@ fi
 # Old Matplotlib calls pyparsing by names that 3.3 warns of, and a warning is an error here.
 echo "pyparsing<3.3" >>"$constraints"
 echo "Installing the oldest release of every dependency for $("$python" --version)"
-pip=("$python" -m pip --disable-pip-version-check --quiet install)
+pip=("$python" -m pip --disable-pip-version-check --quiet install --no-compile)
 "${pip[@]}" setuptools beautifulsoup4 hypothesis jsonschema nbformat numpydoc psfmodels psutil pytest pytest-timeout pytest-xdist pyyaml \
   --constraint "$constraints" --requirement <(python scripts/bounds.py newest search labelling) &&
   "${pip[@]}" --no-deps --no-build-isolation --editable . || exit 1
