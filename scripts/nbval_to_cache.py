@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
@@ -77,15 +78,20 @@ class PeakMemory(threading.Thread):
 
 
 class Recorder:
-    """Puts every notebook that passed into ``cache``, under the path it has in ``sources``."""
+    """Puts every notebook that passed into ``cache``, under the path it has in ``sources``.
 
-    def __init__(self, cache: JupyterCacheAbstract, sources: Path) -> None:
+    The ``value`` of ``latest`` is handed from notebook to notebook, also to another process: the
+    seconds of the reference work after the last one are those before the next.
+    """
+
+    def __init__(self, cache: JupyterCacheAbstract, sources: Path, latest: Any = None) -> None:
         self.cache, self.sources = cache, sources
+        self.latest = latest or SimpleNamespace(value=0.0)
         self.failed: set[pytest.Collector] = set()
         self.items: dict[pytest.Collector, list[Any]] = {}
         self.memory = PeakMemory()
         self.memory.start()
-        self.began, self.reference = 0.0, 0.0
+        self.began, self.before = 0.0, 0.0
         self.seconds: dict[Any, float] = {}
 
     def pytest_configure(self) -> None:
@@ -105,7 +111,7 @@ class Recorder:
         if item.parent in self.failed:
             pytest.skip("an earlier cell failed")
         if item is self.items[item.parent][0]:
-            self.reference = self.reference or reference_seconds()
+            self.before = self.latest.value or reference_seconds()
             self.began, self.memory.peak = time.monotonic(), 0
 
     @pytest.hookimpl(wrapper=True)
@@ -137,12 +143,12 @@ class Recorder:
         if nextitem is not None and nextitem.parent is item.parent:
             return
         seconds = time.monotonic() - self.began
-        before, self.reference = self.reference, reference_seconds()
+        self.latest.value = after = reference_seconds()
         if item.parent in self.failed:
             return
         measured = {
             "execution_seconds": seconds,
-            "reference_seconds": (before + self.reference) / 2,
+            "reference_seconds": (self.before + after) / 2,
             "peak_bytes": self.memory.peak,
             # Not in the cells: by their metadata, too, the cache knows a notebook again.
             "cell_seconds": [round(self.seconds.get(one, 0), 2) for one in self.items[item.parent]],

@@ -24,6 +24,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import redirect_stdout
 from functools import partial
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
 import nbformat
@@ -95,6 +96,12 @@ def go_offline(empty: Path) -> None:
         os.environ[name] = str(empty / name)
 
 
+def know(latest: Synchronized) -> None:
+    """Tell this process where the latest seconds of the reference work are kept."""
+    global latest_reference
+    latest_reference = latest
+
+
 def run_one(
     path: Path, kernel: str | None, report: Path | None, build: Path | None
 ) -> tuple[int, str]:
@@ -108,7 +115,7 @@ def run_one(
         from fresh_outputs import open_cache  # the book's environment alone has them
         from nbval_to_cache import Recorder
 
-        plugins = [Recorder(open_cache(ROOT, build), NOTEBOOKS)]
+        plugins = [Recorder(open_cache(ROOT, build), NOTEBOOKS, latest_reference)]
     which = f"--nbval-kernel-name={kernel}" if kernel else "--nbval-current-env"
     options = ["-q", "--nbval-lax", which, f"--nbval-cell-timeout={SECONDS_A_CELL}"]
     if report:
@@ -141,7 +148,11 @@ def run(
     fresh.set_forkserver_preload(SLOW_TO_IMPORT)
     status = 0
     with ProcessPoolExecutor(
-        min(cores(), MOST_AT_A_TIME), mp_context=fresh, max_tasks_per_child=1
+        min(cores(), MOST_AT_A_TIME),
+        mp_context=fresh,
+        max_tasks_per_child=1,
+        initializer=know,
+        initargs=(fresh.Value("d", 0.0),),
     ) as pool:
         started = partial(pool.submit, run_one, kernel=kernel, report=report, build=build)
         for ended in as_completed(map(started, notebooks)):
