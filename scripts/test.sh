@@ -25,7 +25,7 @@ sources()   { OMP_NUM_THREADS=1 pytest -q -n auto --dist loadscope --no-loadscop
 notebooks() { wait; python scripts/run_notebooks.py book --report "$reports/notebooks.xml"; }
 book()      { ahead newest scripts/test_newest.sh install
               make --no-print-directory book; }
-pages()     { pytest -q -n auto --dist worksteal -m book tests/book --junitxml="$reports/pages.xml"; }
+pages()     { pytest -q -n auto --dist loadgroup -m book tests/book --junitxml="$reports/pages.xml"; }
 browser()   { pytest -q -n auto --dist worksteal tests/browser --junitxml="$reports/browser.xml"; }
 # The same pages as of a reader whom no real image reaches.
 bare()      { python scripts/run_notebooks.py without-data --report "$reports/bare.xml" &&

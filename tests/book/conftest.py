@@ -8,6 +8,13 @@ from bs4 import BeautifulSoup
 BUILT = Path(__file__).resolve().parents[2] / "_build" / "html"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Parse the book in one process, where several share the tests (--dist loadgroup)."""
+    for item in items:
+        if "pages" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("pages"))
+
+
 @pytest.fixture(scope="session")
 def built() -> Path:
     if not (BUILT / "index.html").is_file():
