@@ -43,6 +43,7 @@ SLOW_TO_IMPORT = [
     "sphinx.application",
     "aimicro.cli.reference_work",
 ]
+latest_reference: Synchronized | None = None  # the same place in every process that runs notebooks
 IMPORTED = r"from aimicro import (?:\([^)]*|[^(\n]*)\b({rooms})\b|aimicro\.({rooms})\b"
 # A collection is asked for; networks that were trained before come with the package.
 REAL_DATA = re.compile(r"(?<![.\w])data\.(?!card\(|weights\()[a-z_]+\(")

@@ -112,10 +112,10 @@ def notebook(jupyter: str, browser: Browser) -> Iterator[Page]:
     page.locator(ready).wait_for(state="attached", timeout=60_000)
     run_cell(page)
     try:
-        page.locator(".aim-lab canvas").wait_for(timeout=120_000)
+        page.locator(".aim-lab canvas").wait_for(timeout=60_000)
     except TimeoutError:
         shown = page.locator(".jp-Notebook").inner_text()
-        pytest.fail(f"Expected a lab under the cell, got this notebook after 120 s:\n{shown}")
+        pytest.fail(f"Expected a lab under the cell, got this notebook after 60 s:\n{shown}")
     yield page
     context.close()
 
